@@ -1,0 +1,143 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// One list of settings for every Swift target of ours, so that no room is stricter or laxer than another.
+let strict: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+    .treatAllWarnings(as: .error),
+]
+let strictC: [CSetting] = [.unsafeFlags(["-std=gnu11", "-Wall", "-Wextra", "-Werror", "-Wno-unused-parameter"])]
+
+let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+let asyncHTTPClient = Target.Dependency.product(name: "AsyncHTTPClient", package: "async-http-client")
+let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
+let grdb = Target.Dependency.product(name: "GRDB", package: "GRDB.swift")
+let histogram = Target.Dependency.product(name: "Histogram", package: "hdrhistogram-swift")
+let hummingbird = Target.Dependency.product(name: "Hummingbird", package: "hummingbird")
+let httpTypes = Target.Dependency.product(name: "HTTPTypes", package: "swift-http-types")
+let lifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
+let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
+let nioHTTP1 = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
+let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
+let yams = Target.Dependency.product(name: "Yams", package: "Yams")
+
+/// A library room of the house. `uses` names only rooms above it (DESIGN: nothing points back down).
+func room(_ name: String, _ uses: [Target.Dependency] = []) -> Target {
+    .target(name: name, dependencies: uses, swiftSettings: strict)
+}
+
+func tests(_ name: String, _ uses: [Target.Dependency] = []) -> Target {
+    .testTarget(name: name + "Tests", dependencies: [.byName(name: name)] + uses, swiftSettings: strict)
+}
+
+var targets: [Target] = [
+    // What the kernel demands in C.
+    .target(name: "CLinux", cSettings: strictC),
+    .target(name: "CSandbox", cSettings: strictC),
+    .systemLibrary(name: "CSeccomp", pkgConfig: "libseccomp", providers: [.apt(["libseccomp-dev"])]),
+    .systemLibrary(name: "CCapability", pkgConfig: "libcap", providers: [.apt(["libcap-dev"])]),
+    .executableTarget(
+        name: "grace-sandbox", dependencies: ["CSandbox"], cSettings: strictC),
+
+    // The rooms, in the order a mission's data flows through them.
+    room("Documents", [crypto, yams]),
+    room("Linux", ["CLinux"]),
+    room("Cgroups", ["Linux"]),
+    room("Sandbox", ["CSandbox", "CSeccomp", "CCapability", "Documents", "Linux", "Cgroups"]),
+    room("Fork", ["Documents", "Linux", "Cgroups", "Sandbox", crypto]),
+    room("Measurement", ["Documents", "Linux", histogram]),
+    room("Ledger", ["Documents", "Linux", crypto]),
+    room("Missions", ["Documents", "Sandbox", "Fork", "Measurement", "Ledger"]),
+    room("Trust", ["Documents", "Fork", "Measurement", "Ledger", "Missions"]),
+    room("Promotion", ["Documents", "Linux", "Fork", "Ledger", "Missions"]),
+    room("Parliament", ["Documents", "Ledger", "Missions", "Trust"]),
+    room(
+        "Coordinator",
+        ["Documents", "Linux", "Ledger", "Missions", "Trust", "Parliament", hummingbird, httpTypes, grdb, logging, lifecycle,
+            nioCore, asyncHTTPClient]),
+    room(
+        "Agent",
+        ["Documents", "Linux", "Cgroups", "Sandbox", "Fork", "Measurement", "Ledger", "Missions", "Trust", "Promotion",
+            "Parliament", asyncHTTPClient, logging, nioCore, nioHTTP1, nioPosix]),
+
+    .executableTarget(
+        name: "grace",
+        dependencies: [
+            "Documents", "Linux", "Cgroups", "Sandbox", "Fork", "Measurement", "Ledger", "Missions", "Trust", "Promotion",
+            "Parliament", "Agent", argumentParser, asyncHTTPClient, logging, nioCore, "grace-sandbox",
+        ],
+        swiftSettings: strict),
+    .executableTarget(
+        name: "grace-coordinator",
+        dependencies: ["Coordinator", "Documents", argumentParser, hummingbird, logging, lifecycle],
+        swiftSettings: strict),
+    .executableTarget(
+        name: "users-service",
+        dependencies: [argumentParser, hummingbird, httpTypes, grdb, logging, nioCore],
+        path: "examples/users-service",
+        exclude: ["README.md"],
+        sources: ["Sources"],
+        swiftSettings: strict),
+
+    tests("Documents"),
+    tests("Linux"),
+    tests("Cgroups", ["Linux"]),
+    tests("Sandbox", ["Documents", "Linux", "Cgroups", "CSandbox"]),
+    tests("Fork", ["Documents", "Linux", "Cgroups", "Sandbox"]),
+    tests("Measurement", ["Documents", "Linux"]),
+    tests("Ledger", ["Documents", "Linux", crypto]),
+    tests("Missions", ["Documents", "Sandbox", "Fork", "Measurement", "Ledger"]),
+    tests("Trust", ["Documents", "Fork", "Measurement", "Ledger", "Missions"]),
+    tests("Promotion", ["Documents", "Linux", "Fork", "Ledger", "Missions"]),
+    tests("Parliament", ["Documents", "Ledger", "Missions", "Trust", crypto]),
+    tests(
+        "Coordinator",
+        ["Documents", "Ledger", "Missions", "Trust", "Parliament", hummingbird, httpTypes, grdb, logging, nioCore, asyncHTTPClient, crypto]),
+    tests(
+        "Agent",
+        ["Documents", "Linux", "Cgroups", "Sandbox", "Fork", "Measurement", "Ledger", "Missions", "Trust", "Promotion", "Parliament",
+            logging, crypto]),
+]
+
+// `GRACE_ROOMS=Ledger,Parliament swift build` builds those rooms, what they stand on and their tests alone: a developer's
+// short cut, since a package's tests otherwise link only when every room compiles.
+if let only = Context.environment["GRACE_ROOMS"], !only.isEmpty {
+    var wanted = Set(only.split(separator: ",").map(String.init))
+    var frontier = wanted
+    while !frontier.isEmpty {
+        var next: Set<String> = []
+        for target in targets where frontier.contains(target.name) {
+            for dependency in target.dependencies {
+                if case .byNameItem(let name, _) = dependency, wanted.insert(name).inserted { next.insert(name) }
+                if case .targetItem(let name, _) = dependency, wanted.insert(name).inserted { next.insert(name) }
+            }
+        }
+        frontier = next
+    }
+    let rooms = Set(only.split(separator: ",").map { String($0) + "Tests" })
+    targets = targets.filter { wanted.contains($0.name) || (rooms.contains($0.name)) }
+}
+
+let package = Package(
+    name: "grace",
+    platforms: [.macOS(.v15)],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
+        .package(url: "https://github.com/apple/swift-crypto", from: "4.0.0"),
+        .package(url: "https://github.com/apple/swift-http-types", from: "1.3.0"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.6.0"),
+        .package(url: "https://github.com/apple/swift-nio", from: "2.80.0"),
+        .package(url: "https://github.com/groue/GRDB.swift", from: "7.0.0"),
+        .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift", from: "0.2.0"),
+        .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.5.0", traits: ["FullFoundation"]),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.0.0"),
+        .package(url: "https://github.com/swift-server/async-http-client", from: "1.24.0"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.6.0"),
+    ],
+    targets: targets
+)

@@ -1,0 +1,2 @@
+#include "clinux.h"
+int clinux_version(void) { return 1; }

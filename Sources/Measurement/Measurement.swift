@@ -1,0 +1,1 @@
+// The Measurement room.
