@@ -1,0 +1,78 @@
+internal import Yams
+
+/// Reads a YAML (or JSON) file that a person wrote and gathers every problem in it before it is refused.
+///
+/// ```swift
+/// let reader = DocumentReader(file: "mission.yaml", text: text)
+/// let title = reader.root?.mapping(keys: ["title"])?["title"]?.string()
+/// try reader.finish()
+/// ```
+///
+/// A reader belongs to one task; it is a class so that the fields it hands out report to one list.
+public final class DocumentReader {
+    /// The name used in problems.
+    public let file: String
+    /// The top of the document; `nil` when it is empty or not YAML (a problem says which).
+    public private(set) var root: Field?
+    /// What is wrong so far, in the order it was found.
+    public private(set) var problems: [Problem] = []
+
+    /// Parses `text`. At most 4 MiB, 64 levels deep, and no aliases: a mission or policy file needs none, and they can
+    /// make a small file huge.
+    public init(file: String, text: String) {
+        self.file = file
+        guard text.utf8.count <= 4 << 20 else {
+            report(line: nil, path: "", "the file has \(text.utf8.count) bytes; at most 4 MiB are read.")
+            return
+        }
+        do {
+            guard let node = try Yams.compose(yaml: text) else {
+                report(line: nil, path: "", "the file is empty; expected a mapping of keys to values.")
+                return
+            }
+            if let deep = Self.depthExceeded(node, 64) {
+                report(line: deep, path: "", "the document nests more than 64 levels.")
+                return
+            }
+            root = Field(reader: self, node: node, path: "")
+        } catch let error as YamlError {
+            report(yaml: error)
+        } catch {
+            report(line: nil, path: "", "not valid YAML: \(error)")
+        }
+    }
+
+    /// Throws ``Problems`` when any were reported.
+    public func finish() throws {
+        if !problems.isEmpty { throw Problems(problems) }
+    }
+
+    /// Adds a problem.
+    public func report(line: Int?, path: String, _ message: String) {
+        problems.append(Problem(file: file, line: line, path: path, message: message))
+    }
+
+    private func report(yaml error: YamlError) {
+        switch error {
+        case .scanner(_, let problem, let mark, _), .parser(_, let problem, let mark, _),
+            .composer(_, let problem, let mark, _):
+            report(line: mark.line, path: "", "not valid YAML: \(problem) (column \(mark.column)).")
+        case .duplicatedKeysInMapping(let duplicates, let context):
+            report(line: context.mark.line, path: "", "the keys \(duplicates.map { "\($0)" }.joined(separator: ", ")) occur more than once.")
+        default:
+            report(line: nil, path: "", "not valid YAML: \(error)")
+        }
+    }
+
+    private static func depthExceeded(_ node: Node, _ left: Int) -> Int? {
+        guard left > 0 else { return node.mark?.line ?? 1 }
+        switch node {
+        case .mapping(let mapping):
+            for (_, value) in mapping { if let line = depthExceeded(value, left - 1) { return line } }
+        case .sequence(let items):
+            for item in items { if let line = depthExceeded(item, left - 1) { return line } }
+        default: break
+        }
+        return nil
+    }
+}
