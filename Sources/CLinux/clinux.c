@@ -1,2 +1,0 @@
-#include "clinux.h"
-int clinux_version(void) { return 1; }

@@ -1,0 +1,82 @@
+internal import CLinux
+internal import Glibc
+internal import Synchronization
+
+/// Threads of our own for work that blocks or that changes its thread (namespaces): never the few of Swift's pool.
+public enum Threads {
+    /// Runs `body` on a new thread that ends with it, and suspends meanwhile.
+    ///
+    /// - Parameters:
+    ///   - name: Shown by `ps -T`, 15 bytes.
+    ///   - body: May block as long as it likes; cancelling the task does not stop it.
+    public static func run<T: Sendable>(_ name: String, _ body: @escaping @Sendable () throws -> T) async throws -> T {
+        try await withCheckedThrowingContinuation { continuation in
+            do {
+                try start(name) {
+                    let result = Result { try body() }
+                    continuation.resume(with: result)
+                }
+            } catch {
+                continuation.resume(throwing: error)
+            }
+        }
+    }
+
+    /// Runs `body` on a new thread and blocks the calling one until it has ended. Not from async code.
+    public static func runBlocking<T: Sendable>(_ name: String, _ body: @escaping @Sendable () throws -> T) throws -> T {
+        let slot = Mutex<Result<T, any Error>?>(nil)
+        let box = Box(slot: slot)
+        let thread = try create(name, detached: false) {
+            let result = Result { try body() }
+            box.slot.withLock { $0 = result }
+        }
+        if let thread { pthread_join(thread, nil) }
+        guard let result = box.slot.withLock({ $0 }) else {
+            throw SystemError(call: "pthread_create", subject: name, code: EAGAIN)
+        }
+        return try result.get()
+    }
+
+    /// Starts a detached thread.
+    public static func start(_ name: String, _ body: @escaping @Sendable () -> Void) throws {
+        _ = try create(name, detached: true, body)
+    }
+
+    private static func create(_ name: String, detached: Bool, _ body: @escaping @Sendable () -> Void) throws -> pthread_t? {
+        let start = Unmanaged.passRetained(Start(name: String(decoding: name.utf8.prefix(15), as: UTF8.self), body: body))
+        var attributes = pthread_attr_t()
+        pthread_attr_init(&attributes)
+        defer { pthread_attr_destroy(&attributes) }
+        if detached { pthread_attr_setdetachstate(&attributes, Int32(PTHREAD_CREATE_DETACHED)) }
+        pthread_attr_setstacksize(&attributes, 512 << 10)
+        var thread = pthread_t()
+        let code = pthread_create(
+            &thread, &attributes,
+            { argument in
+                guard let argument else { return nil }
+                let start = Unmanaged<Start>.fromOpaque(argument).takeRetainedValue()
+                _ = clinux_set_thread_name(start.name)
+                start.body()
+                return nil
+            }, start.toOpaque())
+        guard code == 0 else {
+            start.release()
+            throw SystemError(call: "pthread_create", subject: name, code: code)
+        }
+        return thread
+    }
+
+    private final class Start: Sendable {
+        let name: String
+        let body: @Sendable () -> Void
+        init(name: String, body: @escaping @Sendable () -> Void) {
+            self.name = name
+            self.body = body
+        }
+    }
+
+    private final class Box<T: Sendable>: Sendable {
+        let slot: Mutex<Result<T, any Error>?>
+        init(slot: consuming Mutex<Result<T, any Error>?>) { self.slot = slot }
+    }
+}
