@@ -78,7 +78,7 @@ var targets: [Target] = [
         swiftSettings: strict),
     .executableTarget(
         name: "users-service",
-        dependencies: [argumentParser, hummingbird, httpTypes, grdb, logging, nioCore],
+        dependencies: [argumentParser, asyncHTTPClient, hummingbird, httpTypes, grdb, logging, nioCore, nioHTTP1],
         path: "examples/users-service",
         exclude: ["README.md"],
         sources: ["Sources"],
