@@ -1,1 +1,0 @@
-// The Agent room.

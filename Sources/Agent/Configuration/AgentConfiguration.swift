@@ -1,0 +1,80 @@
+public import Documents
+
+/// The agent's own settings, from `agent.yaml`; every key has a default.
+public struct AgentConfiguration: Sendable, Equatable {
+    /// The name evidence and people use for this host.
+    public var name: String
+    /// What `host: {labels: …}` of a mission is compared with.
+    public var labels: [String: String]
+    /// The coordinator's base URL.
+    public var coordinator: String
+    /// A file whose first line is the agent's bearer token.
+    public var tokenFile: String
+    /// Below this a promotion needs a signed override, 0…1.
+    public var trustThreshold: Double
+    /// The control group below which every sandbox's lies, relative to each hierarchy's root.
+    public var cgroup: String
+    /// The most that all sandboxes together may use of the host's processors, 0…1.
+    public var trialShare: Double
+    /// Names that stand for Grace itself in the constitution: never touched by a mission, hidden in every sandbox.
+    public var protected: [String]
+
+    public init(
+        name: String, labels: [String: String] = [:], coordinator: String = "http://127.0.0.1:7400", tokenFile: String,
+        trustThreshold: Double = 0.95, cgroup: String = "grace", trialShare: Double = 0.25, protected: [String] = []
+    ) {
+        self.name = name
+        self.labels = labels
+        self.coordinator = coordinator
+        self.tokenFile = tokenFile
+        self.trustThreshold = trustThreshold
+        self.cgroup = cgroup
+        self.trialShare = trialShare
+        self.protected = protected
+    }
+
+    /// Reads `agent.yaml`; throws ``Documents/Problems`` with every mistake in it.
+    public static func parse(file: String, text: String, hostName: String, defaultTokenFile: String) throws -> Self {
+        var settings = AgentConfiguration(name: hostName, tokenFile: defaultTokenFile)
+        let reader = DocumentReader(file: file, text: text)
+        let keys = [
+            "name", "labels", "coordinator", "token_file", "trust_threshold", "cgroup", "trial_share", "protected",
+        ]
+        if let fields = reader.root?.mapping(keys: keys) {
+            if let name = fields["name"]?.text() { settings.name = name }
+            if let labels = fields["labels"]?.mapping() { settings.labels = labels.compactMapValues { $0.string() } }
+            if let url = fields["coordinator"]?.text() {
+                if url.hasPrefix("http://") || url.hasPrefix("https://") {
+                    settings.coordinator = url.hasSuffix("/") ? String(url.dropLast()) : url
+                } else {
+                    fields["coordinator"]?.problem("expected a URL that begins with http:// or https://, found “\(url)”.")
+                }
+            }
+            if let path = fields["token_file"]?.text() { settings.tokenFile = path }
+            if let field = fields["trust_threshold"], let ratio = field.ratio() {
+                if (0...1).contains(ratio.fraction) {
+                    settings.trustThreshold = ratio.fraction
+                } else {
+                    field.problem("expected a share from 0 to 1 (0% to 100%), found \(ratio).")
+                }
+            }
+            if let field = fields["cgroup"], let path = field.text() {
+                if path.hasPrefix("/") || path.split(separator: "/").contains("..") {
+                    field.problem("expected a relative path without “..”, such as grace, found “\(path)”.")
+                } else {
+                    settings.cgroup = path
+                }
+            }
+            if let field = fields["trial_share"], let ratio = field.ratio() {
+                if ratio.fraction > 0, ratio.fraction <= 1 {
+                    settings.trialShare = ratio.fraction
+                } else {
+                    field.problem("expected a share above 0% and at most 100%, found \(ratio).")
+                }
+            }
+            if let paths = fields["protected"]?.strings() { settings.protected = paths }
+        }
+        try reader.finish()
+        return settings
+    }
+}

@@ -1,0 +1,48 @@
+/// Where everything of Grace's lies on a host; each can be moved by an environment variable or a flag, so that tests and
+/// unprivileged users never touch the system's.
+public struct Places: Sendable, Equatable {
+    /// `GRACE_STATE_DIR`, `/var/lib/grace`.
+    public var state: String
+    /// `GRACE_CONFIG_DIR`, `/etc/grace`.
+    public var configuration: String
+    /// `GRACE_RUNTIME_DIR`, `/run/grace`.
+    public var runtime: String
+
+    public init(state: String, configuration: String, runtime: String) {
+        self.state = state
+        self.configuration = configuration
+        self.runtime = runtime
+    }
+
+    public init(environment: [String: String]) {
+        self.init(
+            state: environment["GRACE_STATE_DIR"] ?? "/var/lib/grace",
+            configuration: environment["GRACE_CONFIG_DIR"] ?? "/etc/grace",
+            runtime: environment["GRACE_RUNTIME_DIR"] ?? "/run/grace")
+    }
+
+    /// Paths that no mission may touch and no sandbox may see.
+    public var all: [String] { [state, configuration, runtime] }
+
+    public var agentState: String { state + "/agent" }
+    public var missions: String { agentState + "/missions" }
+    public var journal: String { agentState + "/journal" }
+    public var agentKey: String { agentState + "/agent.key" }
+    public var forks: String { state + "/forks" }
+    public var promotions: String { state + "/promotions" }
+    public var blobs: String { state + "/blobs" }
+    public var coordinatorState: String { state + "/coordinator" }
+    public var scratch: String { state + "/scratch" }
+    /// Present while the host is paused; holds who paused it and why.
+    public var pauseFile: String { agentState + "/paused" }
+
+    public var agentFile: String { configuration + "/agent.yaml" }
+    public var coordinatorFile: String { configuration + "/coordinator.yaml" }
+    public var governanceFile: String { configuration + "/governance.yaml" }
+    public var constitutionFile: String { configuration + "/constitution.yaml" }
+    public var approversFile: String { configuration + "/approvers.yaml" }
+    public var allowedSignersFile: String { configuration + "/allowed_signers" }
+    public var profiles: String { configuration + "/profiles.d" }
+    public var detectors: String { configuration + "/detectors.d" }
+    public var remedies: String { configuration + "/remedies.d" }
+}

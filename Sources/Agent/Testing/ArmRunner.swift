@@ -1,0 +1,99 @@
+internal import Cgroups
+internal import Documents
+internal import Fork
+internal import FoundationEssentials
+internal import Linux
+internal import Measurement
+internal import Missions
+internal import Sandbox
+
+/// What every sandbox of one mission has in common.
+struct MissionSandbox: Sendable {
+    let engine: SandboxEngine
+    let fork: Fork
+    let profile: Profile
+    /// Paths hidden in every sandbox: Grace's own.
+    let masks: [String]
+    let missionID: String
+
+    /// A fresh sandbox over the fork as `arm` sees it.
+    func start(_ arm: Fork.Arm, label: String) async throws -> Sandbox {
+        try await engine.start(
+            SandboxSpecification(
+                profile: profile, overlays: try fork.overlays(for: arm), masks: masks, hostname: "grace-fork",
+                label: "\(missionID)-\(label)"))
+    }
+}
+
+/// Runs one arm of a trial: a fresh sandbox, its services, the workload, and what the control group counted meanwhile.
+struct ArmRunner: Sendable {
+    let sandboxes: MissionSandbox
+    let mission: MissionFile
+
+    /// What services may write before it is dropped; the end of it explains a failed start.
+    static let outputLimit = 64 << 10
+
+    func run(_ kind: TrialArm, block: Int, position: Int) async throws -> ArmMeasurement {
+        let instance = "b\(block)p\(position)"
+        let arm: Fork.Arm = kind == .baseline ? .baseline(instance) : .candidate(instance)
+        let result: Result<ArmMeasurement, any Error>
+        let sandbox = try await sandboxes.start(arm, label: instance)
+        do {
+            result = .success(try await measure(in: sandbox))
+        } catch {
+            result = .failure(error)
+        }
+        let outcome = try await sandbox.end()
+        try sandboxes.fork.discardInstance(arm)
+        var measurement = try result.get()
+        if outcome.breach == .oom { measurement.values[.oom_kills] = max(1, measurement.values[.oom_kills] ?? 0) }
+        return measurement
+    }
+
+    private func measure(in sandbox: Sandbox) async throws -> ArmMeasurement {
+        let clock = ContinuousClock()
+        let begin = clock.now
+        let services = ServiceGroup(mission.services, sandbox: sandbox)
+        try await services.start()
+        let startup = (clock.now - begin) / .seconds(1)
+        guard let workload = mission.workload else { return ArmMeasurement() }
+
+        let group = sandbox.cgroup
+        let before = group?.sample()
+        let peak = try MemoryPeakSampler(interval: 0.005) { group?.sample().memoryAnonymous }
+        let measured: LoadReport
+        let started = clock.now
+        do {
+            measured = try await run(workload, in: sandbox)
+        } catch {
+            _ = await peak.stop()
+            throw error
+        }
+        let elapsed = (clock.now - started) / .seconds(1)
+        let memory = await peak.stop().peak
+        let after = group?.sample()
+        try await services.stillRunning()
+
+        var arm = measured.measurement
+        if mission.services.isEmpty {
+            arm.notMeasured[.startup_time] = "the mission starts no service"
+        } else {
+            arm.values[.startup_time] = startup
+        }
+        ResourceFigures.add(to: &arm, before: before, after: after, memoryPeak: memory, elapsed: elapsed)
+        return arm
+    }
+
+    private func run(_ workload: Workload, in sandbox: Sandbox) async throws -> LoadReport {
+        switch workload {
+        case .http(let plan):
+            let network = sandbox.networkNamespace
+            return try await LoadGenerator.run(plan) { host, port in
+                try NetworkNamespace.connectedSocket(
+                    in: network, host: host == "localhost" ? "127.0.0.1" : host, port: port, timeout: .seconds(5))
+            }
+        case .run(let line):
+            return try await CommandRun(line, sandbox: sandbox).report()
+        }
+    }
+}
