@@ -1,0 +1,66 @@
+import Agent
+import ArgumentParser
+import Documents
+import FoundationEssentials
+import Linux
+
+/// Where Grace's files lie; flags win over `GRACE_STATE_DIR`, `GRACE_CONFIG_DIR` and `GRACE_RUNTIME_DIR`.
+struct PlacesOptions: ParsableArguments {
+    @Option(help: "The state directory (/var/lib/grace).")
+    var state: String?
+
+    @Option(help: "The configuration directory (/etc/grace).")
+    var configDir: String?
+
+    @Option(help: "The runtime directory (/run/grace).")
+    var runtime: String?
+
+    var places: Places {
+        var places = Places(environment: Processes.currentEnvironment())
+        if let state { places.state = state.absolute }
+        if let configDir { places.configuration = configDir.absolute }
+        if let runtime { places.runtime = runtime.absolute }
+        return places
+    }
+}
+
+/// Which coordinator, and who asks.
+struct ClientOptions: ParsableArguments {
+    @OptionGroup var placesOptions: PlacesOptions
+
+    @Option(help: "The coordinator's base URL (GRACE_URL, or what `grace up` on this host wrote down).")
+    var coordinator: String?
+
+    @Option(help: "A file with a bearer token (GRACE_TOKEN, or what `grace up` on this host wrote down).")
+    var tokenFile: String?
+
+    @Flag(help: "Print JSON instead of text.")
+    var json = false
+
+    func client() throws -> APIClient {
+        let environment = Processes.currentEnvironment()
+        let known = try? JSON(parsing: Files.read(placesOptions.places.runtime + "/client.json"))
+        guard let base = coordinator ?? environment["GRACE_URL"] ?? known?["url"]?.string else {
+            throw Failure(
+                "No coordinator is known: give --coordinator URL, set GRACE_URL, or start `grace up` on this host.", code: 2)
+        }
+        var token = environment["GRACE_TOKEN"]
+        if let path = tokenFile ?? (token == nil ? known?["token_file"]?.string : nil) {
+            token = try Files.readString(path).trimmingCharacters { $0.isWhitespace }
+        }
+        return APIClient(base: base.hasSuffix("/") ? String(base.dropLast()) : base, token: token)
+    }
+}
+
+extension String {
+    /// This path, from the root.
+    var absolute: String {
+        hasPrefix("/") ? self : (Processes.currentEnvironment()["PWD"] ?? "/") + "/" + self
+    }
+
+    /// Percent-encoded for one component of a path or a query.
+    var urlEncoded: String {
+        let safe = Set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.~".utf8)
+        return utf8.map { safe.contains($0) ? String(UnicodeScalar($0)) : "%" + Data([$0]).hexadecimal.uppercased() }.joined()
+    }
+}
