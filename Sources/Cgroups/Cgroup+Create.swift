@@ -1,0 +1,84 @@
+internal import Linux
+
+extension Cgroup {
+    /// Makes a cgroup with limits; ones above it are made where missing and stay.
+    ///
+    /// - Parameters:
+    ///   - host: The host's layout.
+    ///   - path: Below every hierarchy's root: `grace/sandbox-1`. Must not exist yet.
+    ///   - limits: Each is read back after it was set.
+    /// - Throws: ``CgroupError``: a demanded limit that can't be set is ``CgroupError/limit(_:path:reason:)``. Nothing is left
+    ///   behind then.
+    public static func create(on host: CgroupHost, path: String, limits: CgroupLimits = CgroupLimits()) throws -> Cgroup {
+        try check(path)
+        if let (limit, reason) = limits.fault { throw CgroupError.limit(limit, path: path, reason: reason) }
+        var places: [Place] = []
+        do {
+            for (root, isUnified) in host.roots {
+                let place = Place(directory: "\(root)/\(path)", isUnified: isUnified)
+                try prepareAncestors(of: path, root: root, isUnified: isUnified, host: host)
+                try makeLeaf(place.directory, path: path)
+                places.append(place)
+            }
+            let cgroup = Cgroup(host: host, path: path, isOurs: true, places: places)
+            try cgroup.set(limits)
+            return cgroup
+        } catch {
+            for place in places { try? Files.removeDirectory(place.directory) }
+            throw error
+        }
+    }
+
+    private static func makeLeaf(_ directory: String, path: String) throws {
+        do {
+            try Files.makeDirectory(directory, mode: 0o755)
+        } catch let error as SystemError where error.name == "EEXIST" {
+            throw CgroupError.exists(path: path)
+        } catch let error as SystemError {
+            throw CgroupError.system(error, doing: "making the cgroup \(path)")
+        }
+    }
+
+    /// Makes what lies above the cgroup, and on version 2 switches the controllers on, from the root down.
+    private static func prepareAncestors(of path: String, root: String, isUnified: Bool, host: CgroupHost) throws {
+        var directory = root
+        let names = path.split(separator: "/")
+        for (depth, name) in names.enumerated() {
+            if depth > 0 {
+                do {
+                    try Files.makeDirectory(directory, mode: 0o755)
+                } catch let error as SystemError where error.name == "EEXIST" {
+                } catch let error as SystemError {
+                    throw CgroupError.system(error, doing: "making the cgroup \(directory)")
+                }
+            }
+            if isUnified { try enableControllers(in: directory, host: host) }
+            directory += "/\(name)"
+        }
+    }
+
+    /// Switches on, for the children of a version 2 cgroup, what it has and what isn't on yet; switches nothing off.
+    private static func enableControllers(in directory: String, host: CgroupHost) throws {
+        let wanted = Controller.allCases.filter { host.homes[$0] == .unified }.compactMap(\.unifiedName)
+        let offered = CgroupHost.words("\(directory)/cgroup.controllers")
+        let enabled = CgroupHost.words("\(directory)/cgroup.subtree_control")
+        let needed = wanted.filter { !enabled.contains(Substring($0)) && offered.contains(Substring($0)) }
+        for name in needed {
+            do {
+                try write("+\(name)", to: "\(directory)/cgroup.subtree_control")
+            } catch let error as SystemError where error.name == "EBUSY" {
+                throw CgroupError.controllers(
+                    path: directory,
+                    reason: "it holds processes itself, and version 2 then allows it no controlled children ("
+                        + "\(name)); move them into a child of their own, with systemd by DelegateSubgroup=")
+            } catch let error as SystemError {
+                throw CgroupError.system(error, doing: "switching on \(name) for the children of the cgroup \(directory)")
+            }
+        }
+    }
+
+    static func write(_ value: String, to path: String) throws {
+        let descriptor = try Files.open(path, flags: 1 /* O_WRONLY */)
+        try Files.write(descriptor, Array(value.utf8), subject: path)
+    }
+}
