@@ -38,9 +38,11 @@ public enum LedgerError: Error, Equatable, Sendable, CustomStringConvertible {
             return "\(what) is refused: \(why)."
         case .damaged(let file, let line, let why):
             let place = line.map { "\(file):\($0)" } ?? file
-            return "\(place) is damaged: \(why). Nothing was changed; restore the file from a backup or find out who wrote to it."
+            return
+                "\(place) is damaged: \(why). Nothing was changed; restore the file from a backup or find out who wrote to it."
         case .tooLarge(let what, let size, let limit):
-            return "\(what) has \(size) bytes, more than the \(limit) the log's format can hold: put the text in a blob and its digest here."
+            return
+                "\(what) has \(size) bytes, more than the \(limit) the log's format can hold: put the text in a blob and its digest here."
         case .outOfRange(let what, let size):
             return "\(what) lies outside the log, which has \(size) entries."
         case .locked(let directory):

@@ -40,7 +40,9 @@ public struct LedgerEntry: Codable, Hashable, Sendable {
     public init(leaf: Data) throws {
         do {
             let json = try JSON(parsing: leaf)
-            guard json.canonical == leaf else { throw LedgerError.envelope(why: "the entry is not canonical JSON (RFC 8785)") }
+            guard json.canonical == leaf else {
+                throw LedgerError.envelope(why: "the entry is not canonical JSON (RFC 8785)")
+            }
             self = try json.decode(LedgerEntry.self)
         } catch let error as LedgerError {
             throw error

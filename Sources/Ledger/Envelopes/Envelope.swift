@@ -68,7 +68,8 @@ public struct Envelope: Codable, Hashable, Sendable {
         let signed = signedBytes
         guard signatures.contains(where: { key.isValid(signature: $0.sig, for: signed) }) else {
             throw LedgerError.signature(
-                what: "an envelope of type \(payloadType)", why: "none of its \(signatures.count) signatures is \(key.name)'s")
+                what: "an envelope of type \(payloadType)",
+                why: "none of its \(signatures.count) signatures is \(key.name)'s")
         }
         return payload
     }
@@ -94,9 +95,11 @@ public struct Envelope: Codable, Hashable, Sendable {
         try container.encode(signatures, forKey: .signatures)
     }
 
-    fileprivate static func base64<Key: CodingKey>(_ container: KeyedDecodingContainer<Key>, _ key: Key) throws -> Data {
+    fileprivate static func base64<Key: CodingKey>(_ container: KeyedDecodingContainer<Key>, _ key: Key) throws -> Data
+    {
         guard let data = Data(base64Encoded: try container.decode(String.self, forKey: key)) else {
-            throw DecodingError.dataCorruptedError(forKey: key, in: container, debugDescription: "not standard base64 with padding")
+            throw DecodingError.dataCorruptedError(
+                forKey: key, in: container, debugDescription: "not standard base64 with padding")
         }
         return data
     }

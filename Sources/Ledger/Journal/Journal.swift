@@ -85,7 +85,8 @@ public final class Journal: Sendable {
         try state.withLock { state in
             if let why = state.broken { throw LedgerError.unusable(file: path, why: why) }
             let entry = try JournalEntry.signed(
-                index: UInt64(state.offsets.count), kind: kind, mission: mission, at: clock(), body: body, previous: state.last,
+                index: UInt64(state.offsets.count), kind: kind, mission: mission, at: clock(), body: body,
+                previous: state.last,
                 by: key)
             let line = try entry.line()
             guard line.count <= Self.lineLimit else {
@@ -118,7 +119,8 @@ public final class Journal: Sendable {
             for place in Int(index)..<Int(min(count, index + UInt64(clamping: min(limit, 1 << 40)))) {
                 let line = try line(place, state)
                 do {
-                    found.append(try JournalEntry.checked(line, index: UInt64(place), previous: previous, key: key.publicKey))
+                    found.append(
+                        try JournalEntry.checked(line, index: UInt64(place), previous: previous, key: key.publicKey))
                 } catch let damage as JournalDamage {
                     throw LedgerError.damaged(file: path, line: place + 1, why: damage.why)
                 }
@@ -140,7 +142,8 @@ public final class Journal: Sendable {
             let torn = try Self.scan(file, path: path, key: key.publicKey) { _, _, _ in count += 1 }
             guard torn == 0, count == UInt64(state.offsets.count) else {
                 throw LedgerError.damaged(
-                    file: path, line: Int(count) + 1, why: "\(state.offsets.count) entries were written, \(count) whole ones are there")
+                    file: path, line: Int(count) + 1,
+                    why: "\(state.offsets.count) entries were written, \(count) whole ones are there")
             }
             return count
         }
@@ -188,7 +191,8 @@ public final class Journal: Sendable {
             rest = Data(rest[from...])
             if piece.isEmpty { return rest.count }
             guard rest.count <= lineLimit else {
-                throw LedgerError.damaged(file: path, line: Int(index) + 1, why: "the line has more than \(lineLimit) bytes")
+                throw LedgerError.damaged(
+                    file: path, line: Int(index) + 1, why: "the line has more than \(lineLimit) bytes")
             }
         }
     }

@@ -54,9 +54,15 @@ public struct JournalEntry: Codable, Hashable, Sendable {
             throw JournalDamage("it is no journal entry: \(error)")
         }
         guard json.canonical == line else { throw JournalDamage("it is not canonical JSON") }
-        guard entry.index == index else { throw JournalDamage("it says it is entry \(entry.index), but stands at \(index)") }
-        guard entry.previous == previous else { throw JournalDamage("it does not follow the line before it: one was changed, added or taken away") }
-        guard let signature = Data(base64Encoded: entry.signature), key.isValid(signature: signature, for: try entry.signedBytes()) else {
+        guard entry.index == index else {
+            throw JournalDamage("it says it is entry \(entry.index), but stands at \(index)")
+        }
+        guard entry.previous == previous else {
+            throw JournalDamage("it does not follow the line before it: one was changed, added or taken away")
+        }
+        guard let signature = Data(base64Encoded: entry.signature),
+            key.isValid(signature: signature, for: try entry.signedBytes())
+        else {
             throw JournalDamage("its signature is not \(key.name)'s")
         }
         return entry

@@ -50,7 +50,8 @@ public struct SigningKey: Sendable {
         }
         let loaded = try SigningKey(privateText: Files.readString(path), file: path)
         guard loaded.name == name else {
-            throw LedgerError.key(what: path, why: "it is \(loaded.name)'s, not \(name)'s: move it away or mend the configured name")
+            throw LedgerError.key(
+                what: path, why: "it is \(loaded.name)'s, not \(name)'s: move it away or mend the configured name")
         }
         return loaded
     }
@@ -70,7 +71,8 @@ public struct SigningKey: Sendable {
         }
         try self.init(name: String(parts[2]), seed: Data(coded.dropFirst()))
         guard publicKey.keyIDHex == parts[3] else {
-            throw LedgerError.key(what: file, why: "its hash is not the key's own: the file is damaged, restore it from a backup")
+            throw LedgerError.key(
+                what: file, why: "its hash is not the key's own: the file is damaged, restore it from a backup")
         }
     }
 }

@@ -27,14 +27,17 @@ public struct VerifyingKey: Sendable, Hashable, Codable, CustomStringConvertible
     public init(parsing text: String) throws {
         let parts = text.split(separator: "+", maxSplits: 2, omittingEmptySubsequences: false)
         guard parts.count == 3 else {
-            throw LedgerError.key(what: text, why: "a public key reads name+hash+base64, with two plus signs before the key")
+            throw LedgerError.key(
+                what: text, why: "a public key reads name+hash+base64, with two plus signs before the key")
         }
         guard let coded = Data(base64Encoded: String(parts[2])), coded.count == 33, coded.first == Self.ed25519 else {
-            throw LedgerError.key(what: text, why: "after the hash there must be base64 of the byte 1 and 32 bytes of Ed25519 key")
+            throw LedgerError.key(
+                what: text, why: "after the hash there must be base64 of the byte 1 and 32 bytes of Ed25519 key")
         }
         try self.init(name: String(parts[0]), raw: Data(coded.dropFirst()))
         guard keyIDHex == parts[1] else {
-            throw LedgerError.key(what: text, why: "its hash says \(parts[1]) but the key's is \(keyIDHex): a character is wrong")
+            throw LedgerError.key(
+                what: text, why: "its hash says \(parts[1]) but the key's is \(keyIDHex): a character is wrong")
         }
     }
 
@@ -59,7 +62,9 @@ public struct VerifyingKey: Sendable, Hashable, Codable, CustomStringConvertible
 
     /// Whether `signature` (64 bytes) is this key's over `data` (Ed25519, RFC 8032 section 5.1.7).
     public func isValid(signature: Data, for data: Data) -> Bool {
-        guard signature.count == 64, let key = try? Curve25519.Signing.PublicKey(rawRepresentation: raw) else { return false }
+        guard signature.count == 64, let key = try? Curve25519.Signing.PublicKey(rawRepresentation: raw) else {
+            return false
+        }
         return key.isValidSignature(signature, for: data)
     }
 
@@ -74,7 +79,9 @@ public struct VerifyingKey: Sendable, Hashable, Codable, CustomStringConvertible
 
     /// Refuses names that would break the note format: C2SP signed-note, "Format".
     static func check(name: String) throws {
-        guard !name.isEmpty else { throw LedgerError.key(what: "without a name", why: "a key's name must not be empty") }
+        guard !name.isEmpty else {
+            throw LedgerError.key(what: "without a name", why: "a key's name must not be empty")
+        }
         for scalar in name.unicodeScalars where scalar.properties.isWhitespace || scalar == "+" || scalar.value < 0x20 {
             throw LedgerError.key(
                 what: "\"\(name)\"", why: "a key's name must have no white space, control characters or plus signs")

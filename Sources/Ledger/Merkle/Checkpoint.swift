@@ -72,27 +72,31 @@ public enum SignedNote {
         guard isClean(note) else { throw LedgerError.note(why: "it holds control characters") }
         let bytes = Array(note.utf8)
         guard bytes.last == 0x0A,
-            let blank = bytes.indices.dropFirst().last(where: { bytes[$0] == 0x0A && bytes[$0 - 1] == 0x0A })
+            let blank = bytes.indices.dropFirst().last(where: { bytes[$0] == 0x0A && bytes[$0 - 1] == 0x0A }),
+            blank + 1 < bytes.count
         else {
-            throw LedgerError.note(why: "it has no blank line between its text and its signatures")
+            throw LedgerError.note(why: "it has no signatures after a blank line")
         }
         let text = String(decoding: bytes[..<blank], as: UTF8.self)
         let lines = String(decoding: bytes[(blank + 1)..<(bytes.count - 1)], as: UTF8.self)
             .split(separator: "\n", omittingEmptySubsequences: false)
-        guard blank + 1 < bytes.count, lines.count <= 100 else {
-            throw LedgerError.note(why: "it should have between 1 and 100 signatures")
+        guard lines.count <= 100 else {
+            throw LedgerError.note(why: "it has more than 100 signatures")
         }
         var found = false
         for line in lines {
             let parts = line.split(separator: " ", omittingEmptySubsequences: false)
-            guard parts.count == 3, parts[0] == "—", !parts[1].isEmpty, let coded = Data(base64Encoded: String(parts[2])), coded.count > 4
+            guard parts.count == 3, parts[0] == "—", !parts[1].isEmpty,
+                let coded = Data(base64Encoded: String(parts[2])), coded.count > 4
             else {
-                throw LedgerError.note(why: "the signature line \"\(line.prefix(80))\" is not of the form: — name base64")
+                throw LedgerError.note(
+                    why: "the signature line \"\(line.prefix(80))\" is not of the form: — name base64")
             }
             guard parts[1] == key.name, coded.prefix(4) == key.keyID.bigEndianBytes else { continue }
             // One bad signature of a known key spoils the note (signed-note, "Verifying").
             guard !found, key.isValid(signature: Data(coded.dropFirst(4)), for: Data(text.utf8)) else {
-                throw LedgerError.signature(what: "a note by \(key.name)", why: "it does not match the text: one of the two was changed")
+                throw LedgerError.signature(
+                    what: "a note by \(key.name)", why: "it does not match the text: one of the two was changed")
             }
             found = true
         }

@@ -11,7 +11,8 @@ public struct LogReader: Sendable {
     public init(directory: String, key: VerifyingKey) throws {
         store = LogStore(directory: directory)
         guard let note = try store.checkpoint() else {
-            throw LedgerError.damaged(file: store.checkpointPath, line: nil, why: "there is no checkpoint: no log was begun here")
+            throw LedgerError.damaged(
+                file: store.checkpointPath, line: nil, why: "there is no checkpoint: no log was begun here")
         }
         checkpoint = try Checkpoint.parse(note, key: key)
     }
@@ -55,7 +56,9 @@ public struct LogReader: Sendable {
 
     private func checked(_ size: UInt64?) throws -> UInt64 {
         guard let size else { return checkpoint.size }
-        guard size <= checkpoint.size else { throw LedgerError.outOfRange(what: "The size \(size)", size: checkpoint.size) }
+        guard size <= checkpoint.size else {
+            throw LedgerError.outOfRange(what: "The size \(size)", size: checkpoint.size)
+        }
         return size
     }
 
@@ -85,7 +88,8 @@ public struct LogReader: Sendable {
             do {
                 let stored = try reader.store.hashes(tile)
                 guard let wrong = zip(stored, hashes).enumerated().first(where: { $1.0 != $1.1 }) else { return }
-                report.problems.append("\(reader.store.path(tile)): its hash \(wrong.offset) is not the one of the entries below it.")
+                report.problems.append(
+                    "\(reader.store.path(tile)): its hash \(wrong.offset) is not the one of the entries below it.")
             } catch {
                 report.problems.append("\(error)")
             }
@@ -105,7 +109,8 @@ public struct LogReader: Sendable {
         for (tile, hashes) in edge.partials { compare(tile, hashes) }
         if edge.root != reader.checkpoint.root {
             report.problems.append(
-                "\(reader.store.checkpointPath): the entries give the root \(edge.root.hex), the checkpoint says \(reader.checkpoint.root.hex).")
+                "\(reader.store.checkpointPath): the entries give the root \(edge.root.hex), the checkpoint says \(reader.checkpoint.root.hex)."
+            )
         }
         return report
     }

@@ -20,7 +20,9 @@ struct LogStore: Sendable {
     func hashes(_ tile: Tile) throws -> [Digest] {
         let (data, file) = try bytes(tile)
         guard data.count >= tile.width * 32, data.count % 32 == 0, data.count <= Tile.fullWidth * 32 else {
-            throw LedgerError.damaged(file: file, line: nil, why: "it has \(data.count) bytes where \(tile.width) hashes need \(tile.width * 32)")
+            throw LedgerError.damaged(
+                file: file, line: nil,
+                why: "it has \(data.count) bytes where \(tile.width) hashes need \(tile.width * 32)")
         }
         return try (0..<tile.width).map { index in
             let start = data.startIndex + index * 32
@@ -55,12 +57,14 @@ struct LogStore: Sendable {
         if tile.isPartial, try Files.status(partial) == nil {
             let full = directory + "/" + tile.fullPath
             guard try Files.status(full) != nil else {
-                throw LedgerError.damaged(file: partial, line: nil, why: "the checkpoint covers this tile, but it is missing")
+                throw LedgerError.damaged(
+                    file: partial, line: nil, why: "the checkpoint covers this tile, but it is missing")
             }
             return (try Files.read(full), full)
         }
         guard try Files.status(partial) != nil else {
-            throw LedgerError.damaged(file: partial, line: nil, why: "the checkpoint covers this tile, but it is missing")
+            throw LedgerError.damaged(
+                file: partial, line: nil, why: "the checkpoint covers this tile, but it is missing")
         }
         return (try Files.read(partial), partial)
     }

@@ -47,7 +47,8 @@ public final class MerkleLog: Sendable {
             checkpoint = try Checkpoint.parse(note, key: key.publicKey)
         } else {
             guard try Files.status(directory + "/tile") == nil else {
-                throw LedgerError.damaged(file: store.checkpointPath, line: nil, why: "there are tiles but no checkpoint")
+                throw LedgerError.damaged(
+                    file: store.checkpointPath, line: nil, why: "there are tiles but no checkpoint")
             }
             checkpoint = try Checkpoint.signed(size: 0, root: MerkleHash.empty, by: key)
             try store.write(checkpoint: checkpoint.note)
@@ -58,7 +59,8 @@ public final class MerkleLog: Sendable {
         let entries = width == 0 ? [] : try store.entries(Tile(entries: checkpoint.size / 256, width: width))
         guard entries.map(MerkleHash.leaf) == edge.levels.first ?? [] else {
             let file = store.path(Tile(entries: checkpoint.size / 256, width: width))
-            throw LedgerError.damaged(file: file, line: nil, why: "its entries do not have the hashes in the tile of level 0")
+            throw LedgerError.damaged(
+                file: file, line: nil, why: "its entries do not have the hashes in the tile of level 0")
         }
         state = Mutex(State(edge: edge, entries: entries, checkpoint: checkpoint, broken: nil))
     }
@@ -118,7 +120,8 @@ public final class MerkleLog: Sendable {
             try store.write(Tile(entries: edge.size / 256, width: entries.count), Self.bundle(entries))
         }
         // A level that did not change keeps the partial tile it has.
-        for (tile, hashes) in edge.partials where tile.level.map({ state.edge.levels.indices.contains($0) && state.edge.levels[$0] == hashes }) != true {
+        for (tile, hashes) in edge.partials
+        where tile.level.map({ state.edge.levels.indices.contains($0) && state.edge.levels[$0] == hashes }) != true {
             try store.write(tile, Self.bytes(hashes))
         }
         let checkpoint = try Checkpoint.signed(size: edge.size, root: edge.root, by: key)
@@ -166,13 +169,15 @@ public final class MerkleLog: Sendable {
         var count = checkpoint.size
         while count > 0 {
             let width = Int(count % 256)
-            levels.append(width == 0 ? [] : try store.hashes(Tile(level: levels.count, index: count / 256, width: width)))
+            levels.append(
+                width == 0 ? [] : try store.hashes(Tile(level: levels.count, index: count / 256, width: width)))
             count /= 256
         }
         let edge = TreeEdge(size: checkpoint.size, levels: levels)
         guard edge.root == checkpoint.root else {
             throw LedgerError.damaged(
-                file: store.directory, line: nil, why: "its tiles give the root \(edge.root.hex), its checkpoint says \(checkpoint.root.hex)")
+                file: store.directory, line: nil,
+                why: "its tiles give the root \(edge.root.hex), its checkpoint says \(checkpoint.root.hex)")
         }
         return edge
     }

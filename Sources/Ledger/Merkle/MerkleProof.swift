@@ -6,7 +6,8 @@ public enum MerkleProof {
     public typealias Subtree = (_ height: Int, _ index: UInt64) throws -> Digest
 
     /// Whether `proof` shows that the entry with hash `leaf` stands at `index` in the log of `size` entries with that root.
-    public static func verifyInclusion(leaf: Digest, index: UInt64, size: UInt64, proof: [Digest], root: Digest) -> Bool {
+    public static func verifyInclusion(leaf: Digest, index: UInt64, size: UInt64, proof: [Digest], root: Digest) -> Bool
+    {
         guard index < size else { return false }
         var (node, last) = (index, size - 1)
         var result = leaf
@@ -99,7 +100,9 @@ public enum MerkleProof {
     }
 
     /// SUBPROOF(m, D[n], b): `known` is b, whether the verifier knows the old root to be this subtree's.
-    private static func subproof(_ old: UInt64, _ range: Range<UInt64>, _ known: Bool, _ subtree: Subtree) throws -> [Digest] {
+    private static func subproof(_ old: UInt64, _ range: Range<UInt64>, _ known: Bool, _ subtree: Subtree) throws
+        -> [Digest]
+    {
         if range.upperBound == old { return known ? [] : [try root(of: range, subtree: subtree)] }
         let split = range.lowerBound + MerkleHash.largestPowerOfTwo(below: UInt64(range.count))
         let (left, right) = (range.lowerBound..<split, split..<range.upperBound)

@@ -35,7 +35,8 @@ struct TreeEdge: Sendable {
     /// The partial tiles as they are now.
     var partials: [(Tile, [Digest])] {
         levels.enumerated().compactMap { level, hashes in
-            hashes.isEmpty ? nil : (Tile(level: level, index: size >> UInt64(8 * (level + 1)), width: hashes.count), hashes)
+            hashes.isEmpty
+                ? nil : (Tile(level: level, index: size >> UInt64(8 * (level + 1)), width: hashes.count), hashes)
         }
     }
 

@@ -36,7 +36,9 @@ struct AllowedSignerLine {
         }
         let type = words[0]
         keyType = type
-        guard Data(base64Encoded: words[1]) != nil else { throw AllowedSignerProblem("the key's second word is not base64.") }
+        guard Data(base64Encoded: words[1]) != nil else {
+            throw AllowedSignerProblem("the key's second word is not base64.")
+        }
         key = Self.otherTypes.contains(type) ? nil : try SSHPublicKey(parsing: type + " " + words[1])
     }
 
@@ -45,7 +47,9 @@ struct AllowedSignerLine {
         let word: ArraySlice<UInt8>
         if rest.first == quote {
             rest = rest.dropFirst()
-            guard let close = rest.firstIndex(of: quote) else { throw AllowedSignerProblem("the quote before the principals is not closed.") }
+            guard let close = rest.firstIndex(of: quote) else {
+                throw AllowedSignerProblem("the quote before the principals is not closed.")
+            }
             word = rest[..<close]
             rest = rest[(close + 1)...]
         } else {
@@ -53,7 +57,9 @@ struct AllowedSignerLine {
             word = rest[..<end]
             rest = rest[end...]
         }
-        guard !word.isEmpty, !word.contains(quote) else { throw AllowedSignerProblem("the principals are empty or hold a stray quote.") }
+        guard !word.isEmpty, !word.contains(quote) else {
+            throw AllowedSignerProblem("the principals are empty or hold a stray quote.")
+        }
         return String(decoding: word, as: UTF8.self)
     }
 
@@ -66,7 +72,8 @@ struct AllowedSignerLine {
     private static func options(_ rest: inout ArraySlice<UInt8>) throws -> [(name: String, value: String?)] {
         var options: [(String, String?)] = []
         while true {
-            let end = rest.firstIndex { $0 == UInt8(ascii: ",") || $0 == UInt8(ascii: "=") || isSpace($0) } ?? rest.endIndex
+            let end =
+                rest.firstIndex { $0 == UInt8(ascii: ",") || $0 == UInt8(ascii: "=") || isSpace($0) } ?? rest.endIndex
             let name = String(decoding: rest[..<end], as: UTF8.self).lowercased()
             rest = rest[end...]
             var value: String?
@@ -78,13 +85,17 @@ struct AllowedSignerLine {
             guard rest.first == UInt8(ascii: ",") else { break }
             rest = rest.dropFirst()
         }
-        guard rest.first.map(isSpace) ?? true else { throw AllowedSignerProblem("after the options there must be a space and the key.") }
+        guard rest.first.map(isSpace) ?? true else {
+            throw AllowedSignerProblem("after the options there must be a space and the key.")
+        }
         return options
     }
 
     private static func quoted(_ rest: inout ArraySlice<UInt8>, of name: String) throws -> String {
         let quote = UInt8(ascii: "\""), backslash = UInt8(ascii: "\\")
-        guard rest.first == quote else { throw AllowedSignerProblem("the value of \(name) must stand in double quotes.") }
+        guard rest.first == quote else {
+            throw AllowedSignerProblem("the value of \(name) must stand in double quotes.")
+        }
         rest = rest.dropFirst()
         var value: [UInt8] = []
         while let byte = rest.first {
@@ -124,8 +135,11 @@ struct AllowedSignerLine {
     private static func time(_ text: String, of name: String) throws -> Date {
         let utc = text.hasSuffix("Z") || text.hasSuffix("z")
         let digits = Array(text.utf8.dropLast(utc ? 1 : 0))
-        let problem = AllowedSignerProblem("\"\(text)\" for \(name) is no time of the form YYYYMMDD, YYYYMMDDHHMM or YYYYMMDDHHMMSS, with Z for UTC.")
-        guard [8, 12, 14].contains(digits.count), digits.allSatisfy({ (0x30...0x39).contains($0) }) else { throw problem }
+        let problem = AllowedSignerProblem(
+            "\"\(text)\" for \(name) is no time of the form YYYYMMDD, YYYYMMDDHHMM or YYYYMMDDHHMMSS, with Z for UTC.")
+        guard [8, 12, 14].contains(digits.count), digits.allSatisfy({ (0x30...0x39).contains($0) }) else {
+            throw problem
+        }
         func number(_ range: Range<Int>) -> Int32 {
             range.upperBound <= digits.count ? digits[range].reduce(0) { $0 * 10 + Int32($1 - 0x30) } : 0
         }
@@ -133,7 +147,8 @@ struct AllowedSignerLine {
         (parts.tm_year, parts.tm_mon, parts.tm_mday) = (number(0..<4) - 1900, number(4..<6) - 1, number(6..<8))
         (parts.tm_hour, parts.tm_min, parts.tm_sec) = (number(8..<10), number(10..<12), number(12..<14))
         parts.tm_isdst = -1
-        guard (0...11).contains(parts.tm_mon), (1...31).contains(parts.tm_mday), parts.tm_hour < 24, parts.tm_min < 60, parts.tm_sec < 61
+        guard (0...11).contains(parts.tm_mon), (1...31).contains(parts.tm_mday), parts.tm_hour < 24, parts.tm_min < 60,
+            parts.tm_sec < 61
         else { throw problem }
         let seconds = utc ? timegm(&parts) : mktime(&parts)
         guard seconds >= 0 else { throw problem }

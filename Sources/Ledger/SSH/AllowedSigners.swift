@@ -47,14 +47,18 @@ public struct AllowedSigners: Sendable, Hashable {
             do {
                 let parsed = try AllowedSignerLine(line)
                 guard let key = parsed.key else {
-                    notes.append("\(file):\(index + 1): keys of type \(parsed.keyType) are not verified here, so this one approves nothing.")
+                    notes.append(
+                        "\(file):\(index + 1): keys of type \(parsed.keyType) are not verified here, so this one approves nothing."
+                    )
                     continue
                 }
                 let entry = Entry(
                     line: index + 1, principals: parsed.principals, key: key, namespaces: parsed.namespaces,
                     validAfter: parsed.validAfter, validBefore: parsed.validBefore)
                 if PatternList(text: entry.principals).names.isEmpty {
-                    notes.append("\(file):\(index + 1): \"\(entry.principals)\" names no one person, so this key approves nothing.")
+                    notes.append(
+                        "\(file):\(index + 1): \"\(entry.principals)\" names no one person, so this key approves nothing."
+                    )
                 }
                 entries.append(entry)
             } catch {
@@ -76,7 +80,8 @@ public struct AllowedSigners: Sendable, Hashable {
     /// What `ssh-keygen -Y verify -I principal` would say about the key, wildcards included.
     public func allows(principal: String, key: SSHPublicKey, namespace: String, at time: Date) -> Bool {
         entries.contains {
-            $0.key == key && $0.isValid(namespace: namespace, at: time) && PatternList(text: $0.principals).matches(principal)
+            $0.key == key && $0.isValid(namespace: namespace, at: time)
+                && PatternList(text: $0.principals).matches(principal)
         }
     }
 
@@ -85,7 +90,8 @@ public struct AllowedSigners: Sendable, Hashable {
     public func person(of principal: String, namespace: String) -> String {
         var known: Set<String> = [principal]
         var keys: Set<SSHPublicKey> = []
-        let usable = entries.filter { entry in entry.namespaces.map { PatternList(text: $0).matches(namespace) } ?? true }
+        let usable = entries.filter { entry in entry.namespaces.map { PatternList(text: $0).matches(namespace) } ?? true
+        }
         var grew = true
         while grew {
             grew = false

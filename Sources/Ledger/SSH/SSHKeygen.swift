@@ -30,7 +30,8 @@ public enum SSHKeygen {
     /// Refuses to replace a file that is there. Returns the public key.
     public static func generate(path: String, comment: String, passphrase: String) async throws -> SSHPublicKey {
         guard try Files.status(path) == nil, try Files.status(path + ".pub") == nil else {
-            throw LedgerError.key(what: path, why: "a file of that name is there already; choose another name or move it away")
+            throw LedgerError.key(
+                what: path, why: "a file of that name is there already; choose another name or move it away")
         }
         let scratch = try Scratch()
         defer { scratch.remove() }
@@ -60,7 +61,9 @@ public enum SSHKeygen {
         let file = try Files.status(keyFile + ".pub") != nil ? keyFile + ".pub" : keyFile
         let text = try Files.readString(file, limit: 64 << 10)
         guard !text.contains("PRIVATE KEY") else {
-            throw LedgerError.key(what: keyFile, why: "there is no \(keyFile).pub beside it: make one with ssh-keygen -y -f \(keyFile) > \(keyFile).pub")
+            throw LedgerError.key(
+                what: keyFile,
+                why: "there is no \(keyFile).pub beside it: make one with ssh-keygen -y -f \(keyFile) > \(keyFile).pub")
         }
         return try SSHPublicKey(parsing: text.trimmed)
     }
@@ -72,7 +75,9 @@ public enum SSHKeygen {
         let onTerminal = isatty(2) == 1
         let pid = try Processes.spawn(
             "ssh-keygen", arguments: arguments,
-            descriptors: [(0, onTerminal && isatty(0) == 1 ? 0 : null.raw), (1, said.raw), (2, onTerminal ? 2 : said.raw)])
+            descriptors: [
+                (0, onTerminal && isatty(0) == 1 ? 0 : null.raw), (1, said.raw), (2, onTerminal ? 2 : said.raw),
+            ])
         let exit = try await Processes.wait(pid)
         let text = String(decoding: try Files.pread(said, count: 4096, offset: 0), as: UTF8.self).trimmed
         let shown = onTerminal ? "It says why above" : "It said: \(text)"

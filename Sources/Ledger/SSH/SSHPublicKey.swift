@@ -33,14 +33,17 @@ public struct SSHPublicKey: Sendable, Hashable, Codable, CustomStringConvertible
     public init(parsing line: String) throws {
         let parts = line.split(separator: " ", maxSplits: 2, omittingEmptySubsequences: true)
         guard parts.count >= 2 else {
-            throw LedgerError.ssh(what: "The SSH public key \"\(line.prefix(60))\"", why: "it should read: type base64 comment")
+            throw LedgerError.ssh(
+                what: "The SSH public key \"\(line.prefix(60))\"", why: "it should read: type base64 comment")
         }
         guard let blob = Data(base64Encoded: parts[1].trimmed) else {
-            throw LedgerError.ssh(what: "The SSH public key \"\(line.prefix(60))\"", why: "its second word is not base64")
+            throw LedgerError.ssh(
+                what: "The SSH public key \"\(line.prefix(60))\"", why: "its second word is not base64")
         }
         try self.init(blob: blob)
         guard type == parts[0] else {
-            throw LedgerError.ssh(what: "The SSH public key \"\(line.prefix(60))\"", why: "it says \(parts[0]) but holds a \(type) key")
+            throw LedgerError.ssh(
+                what: "The SSH public key \"\(line.prefix(60))\"", why: "it says \(parts[0]) but holds a \(type) key")
         }
     }
 
@@ -57,10 +60,14 @@ public struct SSHPublicKey: Sendable, Hashable, Codable, CustomStringConvertible
         switch kind {
         case .ed25519, .securityKeyEd25519:
             point = try reader.string()
-            guard point.count == 32 else { throw LedgerError.ssh(what: what, why: "an Ed25519 key has 32 bytes, this has \(point.count)") }
+            guard point.count == 32 else {
+                throw LedgerError.ssh(what: what, why: "an Ed25519 key has 32 bytes, this has \(point.count)")
+            }
         case .ecdsaP256, .securityKeyECDSA:
             let curve = try reader.text()
-            guard curve == "nistp256" else { throw LedgerError.ssh(what: what, why: "its curve is \(curve.prefix(40)), not nistp256") }
+            guard curve == "nistp256" else {
+                throw LedgerError.ssh(what: what, why: "its curve is \(curve.prefix(40)), not nistp256")
+            }
             point = try reader.string()
             guard point.count == 65, point.first == 4 else {
                 throw LedgerError.ssh(what: what, why: "its point is not an uncompressed one of 65 bytes")
@@ -97,7 +104,9 @@ extension StringProtocol {
     /// Without spaces, tabs and line ends on both sides.
     var trimmed: String {
         let blank: (Character) -> Bool = { $0 == " " || $0 == "\t" || $0 == "\n" || $0 == "\r" || $0 == "\r\n" }
-        guard let first = firstIndex(where: { !blank($0) }), let last = lastIndex(where: { !blank($0) }) else { return "" }
+        guard let first = firstIndex(where: { !blank($0) }), let last = lastIndex(where: { !blank($0) }) else {
+            return ""
+        }
         return String(self[first...last])
     }
 }

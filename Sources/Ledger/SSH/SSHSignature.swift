@@ -64,7 +64,8 @@ public struct SSHSignature: Sendable, Hashable {
         }
         format = try inner.text()
         guard format == publicKey.type else {
-            throw LedgerError.ssh(what: what, why: "it is a \(format.prefix(60)) signature beside a \(publicKey.type) key")
+            throw LedgerError.ssh(
+                what: what, why: "it is a \(format.prefix(60)) signature beside a \(publicKey.type) key")
         }
         var rest = Data()
         while !inner.isAtEnd { rest.append(try inner.byte()) }
@@ -76,7 +77,8 @@ public struct SSHSignature: Sendable, Hashable {
     public func verify(message: Data, namespace: String) throws -> SignatureFacts {
         let what = "the SSH key \(publicKey.fingerprint)"
         guard self.namespace == namespace else {
-            throw LedgerError.signature(what: what, why: "it was made for the namespace \(self.namespace), not for \(namespace)")
+            throw LedgerError.signature(
+                what: what, why: "it was made for the namespace \(self.namespace), not for \(namespace)")
         }
         let signed = signedData(message)
         var reader = SSHWireReader(signature, what: "The SSH signature")
@@ -97,11 +99,16 @@ public struct SSHSignature: Sendable, Hashable {
             over.raw([flags])
             over.uint32(counter)
             over.raw(SHA256.hash(data: signed))
-            valid = publicKey.kind == .securityKeyEd25519 ? isValidEd25519(part, over.data) : try isValidP256(part, over.data)
+            valid =
+                publicKey.kind == .securityKeyEd25519
+                ? isValidEd25519(part, over.data) : try isValidP256(part, over.data)
             facts = SignatureFacts(userPresent: flags & 0x01 != 0, userVerified: flags & 0x04 != 0, counter: counter)
         }
         try reader.end()
-        guard valid else { throw LedgerError.signature(what: what, why: "it does not match the signed text: one of the two was changed") }
+        guard valid else {
+            throw LedgerError.signature(
+                what: what, why: "it does not match the signed text: one of the two was changed")
+        }
         return facts
     }
 
@@ -117,7 +124,8 @@ public struct SSHSignature: Sendable, Hashable {
     }
 
     private func isValidEd25519(_ signature: Data, _ data: Data) -> Bool {
-        guard signature.count == 64, let key = try? Curve25519.Signing.PublicKey(rawRepresentation: publicKey.point) else { return false }
+        guard signature.count == 64, let key = try? Curve25519.Signing.PublicKey(rawRepresentation: publicKey.point)
+        else { return false }
         return key.isValidSignature(signature, for: data)
     }
 
