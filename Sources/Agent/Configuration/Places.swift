@@ -27,6 +27,8 @@ public struct Places: Sendable, Equatable {
     public var agentState: String { state + "/agent" }
     public var missions: String { agentState + "/missions" }
     public var journal: String { agentState + "/journal" }
+    /// The coordinator's ledger key as the agent first saw it; another one is refused from then on.
+    public var pinnedLedgerKey: String { agentState + "/ledger.pub" }
     public var agentKey: String { agentState + "/agent.key" }
     public var forks: String { state + "/forks" }
     public var promotions: String { state + "/promotions" }

@@ -35,7 +35,7 @@ struct ArmRunner: Sendable {
 
     func run(_ kind: TrialArm, block: Int, position: Int) async throws -> ArmMeasurement {
         let instance = "b\(block)p\(position)"
-        let arm: Fork.Arm = kind == .baseline ? .baseline(instance) : .candidate(instance)
+        let arm: Fork.Arm = kind == .baseline ? .baseline(instance: instance) : .candidate(instance: instance)
         let result: Result<ArmMeasurement, any Error>
         let sandbox = try await sandboxes.start(arm, label: instance)
         do {

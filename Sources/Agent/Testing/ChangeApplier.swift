@@ -80,7 +80,7 @@ struct ChangeApplier {
         let exit = try await process.wait()
         try await feeding?.value
         return Output(
-            stdout: String(decoding: process.capturedStdout, as: UTF8.self),
-            stderr: String(decoding: process.capturedStderr, as: UTF8.self), exit: exit)
+            stdout: String(decoding: process.stdout, as: UTF8.self),
+            stderr: String(decoding: process.stderr, as: UTF8.self), exit: exit)
     }
 }

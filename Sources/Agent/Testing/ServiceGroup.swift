@@ -82,7 +82,7 @@ final class ServiceGroup: Sendable {
 extension SandboxProcess {
     /// The end of what the process wrote, for an error's sentence.
     var tail: String {
-        let text = String(decoding: capturedStderr + capturedStdout, as: UTF8.self)
+        let text = String(decoding: stderr + stdout, as: UTF8.self)
         return text.isEmpty ? "nothing" : "…" + text.suffix(600)
     }
 }

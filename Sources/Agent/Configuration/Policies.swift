@@ -1,0 +1,42 @@
+public import Documents
+public import FoundationEssentials
+public import Ledger
+internal import Linux
+public import Missions
+public import Parliament
+public import Trust
+
+/// The host's policy files, read anew each time they are needed: what stands on disk now is what rules now.
+public struct Policies: Sendable {
+    public let governance: Governance
+    public let constitution: Constitution
+    public let approvers: Approvers
+    public let allowedSigners: AllowedSigners
+    /// Digests of the files' very bytes.
+    public let digests: PolicyDigests
+
+    /// Reads all of them; a missing or damaged file is an error, never an empty policy.
+    public static func load(_ places: Places) throws -> Policies {
+        func read(_ path: String) throws -> String {
+            do {
+                return try Files.readString(path)
+            } catch {
+                throw AgentError(
+                    "The policy file \(path) can't be read (\(error)). Without it nothing is judged or promoted; "
+                        + "`grace up` writes a documented default where there is none.")
+            }
+        }
+        let governance = try read(places.governanceFile)
+        let constitution = try read(places.constitutionFile)
+        let approvers = try read(places.approversFile)
+        let signers = try read(places.allowedSignersFile)
+        return Policies(
+            governance: try Governance.parse(file: places.governanceFile, text: governance),
+            constitution: try Constitution.parse(file: places.constitutionFile, text: constitution),
+            approvers: try Approvers.parse(file: places.approversFile, text: approvers),
+            allowedSigners: try AllowedSigners(parsing: signers, file: places.allowedSignersFile),
+            digests: PolicyDigests(
+                governance: Digest(of: Data(governance.utf8)), constitution: Digest(of: Data(constitution.utf8)),
+                approvers: Digest(of: Data(approvers.utf8))))
+    }
+}

@@ -1,0 +1,78 @@
+internal import Documents
+internal import Fork
+internal import FoundationEssentials
+internal import Linux
+internal import Measurement
+internal import Missions
+internal import Sandbox
+
+/// Runs a mission's checks in the candidate fork, each in a sandbox of its own, and reads the reports they write.
+struct CheckRunner {
+    let sandboxes: MissionSandbox
+    let checks: [CheckSpecification]
+
+    struct Results {
+        var results: [CheckResult] = []
+        var once: [KPI: OnceMeasurement] = [:]
+    }
+
+    func run() async throws -> Results {
+        var all = Results()
+        for (index, check) in checks.enumerated() {
+            let arm = Fork.Arm.candidate(instance: "check\(index)")
+            let sandbox = try await sandboxes.start(arm, label: "check\(index)")
+            let outcome: Result<CheckResult, any Error>
+            do {
+                outcome = .success(try await run(check, in: sandbox, &all.once))
+            } catch {
+                outcome = .failure(error)
+            }
+            _ = try await sandbox.end()
+            try sandboxes.fork.discardInstance(arm)
+            all.results.append(try outcome.get())
+        }
+        return all
+    }
+
+    private func run(
+        _ check: CheckSpecification, in sandbox: Sandbox, _ once: inout [KPI: OnceMeasurement]
+    ) async throws -> CheckResult {
+        let process = try await sandbox.spawn(
+            .shell(check.run), stdin: .null, stdout: .capture(limit: 256 << 10), stderr: .capture(limit: 256 << 10), extra: [:])
+        let timer = Task {
+            try await Task.sleep(for: .seconds(check.timeout))
+            await process.signalGroup(9)
+        }
+        let exit = try await process.wait()
+        timer.cancel()
+        var result = CheckResult(
+            name: check.name, passed: exit.isSuccess, exitCode: exit.shellCode,
+            message: exit.isSuccess ? "exit 0" : "\(exit): \(process.tail)")
+        if let path = check.junit {
+            let report = try Reports.junit(try await read(path, in: sandbox))
+            result.testsPassed = report.passed
+            result.testsFailed = report.failed
+            if report.failed > 0 { result.passed = false }
+            result.message = "\(report.passed) tests passed, \(report.failed) failed"
+        }
+        if let path = check.coverage {
+            let coverage = try Reports.coverage(try await read(path, in: sandbox))
+            result.coverage = coverage
+            // The baseline's coverage is not measured by this check: the figure stands for the candidate alone.
+            once[.test_coverage] = OnceMeasurement(
+                baseline: nil, candidate: coverage, reason: "checks run in the candidate fork; the baseline's coverage is not measured")
+        }
+        return result
+    }
+
+    private func read(_ path: String, in sandbox: Sandbox) async throws -> Data {
+        let process = try await sandbox.spawn(
+            Command(arguments: ["/bin/cat", "--", path]), stdin: .null, stdout: .capture(limit: 32 << 20),
+            stderr: .capture(limit: 4096), extra: [:])
+        let exit = try await process.wait()
+        guard exit.isSuccess else {
+            throw AgentError("The check's report \(path) can't be read in the fork: \(String(decoding: process.stderr, as: UTF8.self))")
+        }
+        return process.stdout
+    }
+}
