@@ -1,0 +1,107 @@
+public import Documents
+public import FoundationEssentials
+internal import Glibc
+public import Linux
+
+/// Contents of files, each named by the SHA-256 of its bytes: `ROOT/ab/cdef…`.
+///
+/// Putting the same content twice keeps one blob. A blob is never altered; whoever reads one has it hashed again, so that
+/// a disk or a person that changed it is noticed. Blobs keep the holes of sparse files.
+public struct BlobStore: Sendable {
+    /// The store's directory.
+    public let root: String
+
+    /// Takes `root` as the store's directory; it is made, for the owner alone, when the first blob is put.
+    public init(root: String) {
+        self.root = root
+    }
+
+    /// Where the blob lies, or would lie.
+    public func path(_ digest: Digest) -> String {
+        let hex = digest.hex
+        return "\(root)/\(hex.prefix(2))/\(hex.dropFirst(2))"
+    }
+
+    /// Whether the blob is there; not whether it is whole.
+    public func contains(_ digest: Digest) -> Bool {
+        ((try? Files.status(path(digest))) ?? nil)?.isFile == true
+    }
+
+    /// Stores `data`.
+    @discardableResult
+    public func put(_ data: Data) throws -> Digest {
+        try store { temporary in
+            try data.withUnsafeBytes { try temporary.write($0, at: 0) }
+            return Digest(of: data)
+        }
+    }
+
+    /// Stores what `file`, open for reading, holds from its beginning to its end. Memory use does not depend on the
+    /// file's size. The digest is of the very bytes stored, also when someone writes the file meanwhile.
+    @discardableResult
+    public func put(file: Descriptor) throws -> Digest {
+        try store { temporary in
+            var digest = StreamingDigest()
+            try FileBytes(file).forEachPiece { offset, piece in
+                digest.update(piece.bytes)
+                if !piece.isHole { try temporary.write(piece.bytes, at: offset) }
+                try temporary.extend(to: offset + Int64(piece.bytes.count))
+            }
+            return digest.finish()
+        }
+    }
+
+    /// The content of a blob of at most `limit` bytes, hashed again.
+    public func read(_ digest: Digest, limit: Int = 64 << 20) throws -> Data {
+        let file = try open(digest)
+        let size = try FileBytes(file).size()
+        guard size <= Int64(limit) else {
+            throw ForkError.blob(digest: digest.hex, reason: "it has \(size) bytes and at most \(limit) are read into memory")
+        }
+        var data = Data()
+        try FileBytes(file).forEachPiece { _, piece in data.append(contentsOf: piece.bytes) }
+        guard Digest(of: data) == digest else { throw Self.altered(digest) }
+        return data
+    }
+
+    /// Opens a blob for reading. Its bytes are not checked: see ``verify(_:)``.
+    public func open(_ digest: Digest) throws -> Descriptor {
+        do {
+            return try Files.open(path(digest), flags: O_RDONLY | O_NOFOLLOW | O_CLOEXEC)
+        } catch let error as SystemError where error.code == ENOENT {
+            throw ForkError.blob(digest: digest.hex, reason: "it is not in \(root); fetch it again or run the change again")
+        }
+    }
+
+    /// Hashes a blob again; throws when it is missing or its bytes are not the ones it is named after.
+    public func verify(_ digest: Digest) throws {
+        guard try FileBytes(open(digest)).digest() == digest else { throw Self.altered(digest) }
+    }
+
+    /// Makes everything put so far survive a power loss. One barrier for many blobs costs far less than one each.
+    public func flush() throws {
+        guard try Files.status(root) != nil else { return }
+        try Files.syncfs(root)
+    }
+
+    private static func altered(_ digest: Digest) -> ForkError {
+        .blob(digest: digest.hex, reason: "its bytes are no longer the ones it is named after; restore it or run the change again")
+    }
+
+    private func store(_ write: (FileBytes) throws -> Digest) throws -> Digest {
+        try Files.makeDirectory(root, mode: 0o700, intermediate: true)
+        let temporary = "\(root)/new-\(UUID().uuidString)"
+        do {
+            let file = try Files.open(temporary, flags: O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode: 0o600)
+            let digest = try write(FileBytes(file))
+            let destination = path(digest)
+            try Files.makeDirectory(BytePath(destination).parent, mode: 0o700, intermediate: true)
+            // Renamed over a blob that is there already: after a power loss that one may be torn, this one is whole.
+            try Files.rename(temporary, destination)
+            return digest
+        } catch {
+            try? Files.unlink(temporary)
+            throw error
+        }
+    }
+}

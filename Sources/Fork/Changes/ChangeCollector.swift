@@ -1,0 +1,190 @@
+internal import Documents
+internal import FoundationEssentials
+internal import Glibc
+internal import Linux
+
+/// Compares an upper layer with what the fork saw without it, and says what the change did.
+///
+/// What equals the base is left out: parents copied up, files only touched, content rewritten as it was. Modification times
+/// count only where they were set on purpose: where one lies more than a day before the fork was made (packages, archives and
+/// `touch -d` do that; everything written in the fork has a later one) and is not the base's. The day keeps times out that
+/// come from preparing the change on this host just before, so that the same change has the same digest tomorrow.
+struct ChangeCollector {
+    /// Where contents go.
+    let blobs: BlobStore
+    /// When the fork was made.
+    let created: FileTime
+    /// Places where the sandbox mounts something of its own. It may have made them; that is no part of the change.
+    let mountPoints: Set<BytePath>
+
+    private(set) var changes: [Change] = []
+    /// Everything of the upper layers with more than one name: by inode, the names with their changes.
+    private var linked: [FileIdentity: [LinkedName]] = [:]
+
+    private struct LinkedName {
+        var path: BytePath
+        var upper: Node
+        var base: MergedNode?
+        /// Its place in `changes`; `nil` where it equals the base.
+        var index: Int?
+    }
+
+    init(blobs: BlobStore, created: FileTime, mountPoints: Set<BytePath>) {
+        self.blobs = blobs
+        self.created = created
+        self.mountPoints = mountPoints
+    }
+
+    /// Adds what the upper layer `upper` of the mount at `mountPoint` changed.
+    mutating func collect(upper: BytePath, mountPoint: BytePath, base: MergedView) throws {
+        let root = try TreeReader(root: upper).root
+        let node = try Node(root: root, shown: mountPoint)
+        let xattrs = try node.allXattrs()
+        try OverlayMarks.refuseForeign(xattrs, at: mountPoint)
+        _ = try compare(node, with: base.rootNode())
+        try walk(root, base: base.root, path: mountPoint, isOpaque: OverlayMarks.isOpaque(xattrs), depth: 0)
+    }
+
+    /// The change set of everything collected.
+    mutating func finish() throws -> ChangeSet {
+        try groupHardLinks()
+        return try ChangeSet(changes)
+    }
+
+    private mutating func walk(
+        _ upper: Descriptor, base: MergedDirectory?, path: BytePath, isOpaque: Bool, depth: Int
+    ) throws {
+        guard depth < 2048 else {
+            throw ForkError.foreignLayer(path: path, reason: "directories lie deeper than 2048 levels")
+        }
+        let names = try upper.sortedNames()
+        for name in names {
+            let place = path.appending(name)
+            guard let node = try Node(name, in: upper, shown: place) else { continue }
+            let before = try base?.child(name)
+            if try mountPoints.contains(place) && isBare(node, before) { continue }
+            let xattrs = try node.allXattrs()
+            if OverlayMarks.isWhiteout(node.status, xattrs) {
+                if let before { delete(place, before) }
+                continue
+            }
+            try OverlayMarks.refuseForeign(xattrs, at: place)
+            let index = try compare(node, with: before)
+            if node.type == .directory {
+                let opaque = isOpaque || OverlayMarks.isOpaque(xattrs)
+                let below = before?.top.type == .directory ? try before?.directory() : nil
+                try walk(node.directory(), base: below, path: place, isOpaque: opaque, depth: depth + 1)
+            } else if node.status.links > 1 {
+                linked[node.status.identity, default: []].append(
+                    LinkedName(path: place, upper: node, base: before, index: index))
+            }
+        }
+        // An opaque directory hides whatever was there: all names that did not come back are gone.
+        guard isOpaque, let base else { return }
+        let kept = Set(names)
+        for name in try base.names() where !kept.contains(name) {
+            if let before = try base.child(name) { delete(path.appending(name), before) }
+        }
+    }
+
+    /// Whether a node is nothing but a place to mount on.
+    private func isBare(_ node: Node, _ before: MergedNode?) throws -> Bool {
+        switch node.type {
+        case .directory: try node.directory().sortedNames().isEmpty
+        case .file: node.status.size == 0 && (before == nil || before?.top.type == .file && before?.top.status.size == 0)
+        default: false
+        }
+    }
+
+    private mutating func delete(_ path: BytePath, _ before: MergedNode) {
+        changes.append(Change(path: path, kind: .delete, type: before.top.type))
+    }
+
+    /// Adds the entry for one node, where it differs. Returns its place.
+    private mutating func compare(_ node: Node, with before: MergedNode?) throws -> Int? {
+        guard let before else { return try add(node, .create, before: nil) }
+        guard before.top.type == node.type else { return try add(node, .replace, before: before) }
+        if try !hasSameContent(node, before.top) { return try add(node, .modify, before: before) }
+        let old = before.top.status
+        let new = node.status
+        let isSame =
+            try (old.mode == new.mode || node.type == .symlink) && old.uid == new.uid && old.gid == new.gid
+            && before.top.xattrs() == node.xattrs() && setTime(node, before: before) == nil
+        return isSame ? nil : try add(node, .metadata, before: before)
+    }
+
+    private func hasSameContent(_ node: Node, _ old: Node) throws -> Bool {
+        switch node.type {
+        case .directory, .fifo, .socket: return true
+        case .device: return node.device == old.device
+        case .symlink: return try node.linkTarget() == old.linkTarget()
+        case .file:
+            guard node.status.size == old.status.size else { return false }
+            if node.status.size == 0 { return true }
+            let file = try old.contents()
+            guard try Files.status(of: file).identity == old.status.identity else { return false }
+            return try FileBytes(node.contents()).digest() == FileBytes(file).digest()
+        }
+    }
+
+    private func setTime(_ node: Node, before: MergedNode?) -> Int64? {
+        let time = node.status.modified
+        guard time.seconds < created.seconds - 86_400 else { return nil }
+        if let before, before.top.type == node.type, before.top.status.modified == time { return nil }
+        let (seconds, overflow) = time.seconds.multipliedReportingOverflow(by: 1_000_000_000)
+        return overflow ? nil : seconds + Int64(time.nanoseconds)
+    }
+
+    private mutating func add(_ node: Node, _ kind: Change.Kind, before: MergedNode?) throws -> Int {
+        var change = Change(
+            path: node.shown, kind: kind, type: node.type, mode: node.type == .symlink ? 0o777 : node.status.mode,
+            uid: node.status.uid, gid: node.status.gid, xattrs: try node.xattrs(), modified: setTime(node, before: before))
+        if kind != .metadata { try fill(&change, from: node) }
+        changes.append(change)
+        return changes.count - 1
+    }
+
+    /// Adds what only entries with content have.
+    private func fill(_ change: inout Change, from node: Node) throws {
+        change.linkTarget = node.type == .symlink ? try node.linkTarget() : nil
+        change.device = node.device
+        guard node.type == .file else { return }
+        let file = try node.contents()
+        change.content = try blobs.put(file: file)
+        change.size = try FileBytes(file).size()
+        guard change.size == node.status.size else {
+            throw ForkError.unstable(path: node.shown, reason: "the fork's sandbox still writes it; end it first")
+        }
+    }
+
+    /// Numbers the inodes that have several names among the changes, in path order.
+    ///
+    /// Where the change linked a file that it otherwise left alone, that name belongs to the change too: its inode is
+    /// another one afterwards. Where the names were one inode before and nothing else differs, nothing happened.
+    private mutating func groupHardLinks() throws {
+        var groups: [[Int]] = []
+        for names in linked.values where names.count > 1 {
+            let inodes = Set(names.map { $0.base?.top.status.identity })
+            let wasOneInode = inodes.count == 1 && !inodes.contains(nil)
+            if wasOneInode && names.allSatisfy({ $0.index == nil }) { continue }
+            groups.append(
+                try names.map { name in
+                    guard let index = name.index else { return try add(name.upper, .modify, before: name.base) }
+                    if changes[index].kind == .metadata {
+                        changes[index].kind = .modify
+                        try fill(&changes[index], from: name.upper)
+                    }
+                    return index
+                })
+        }
+        let ordered = groups.sorted { left, right in
+            guard let first = left.map({ changes[$0].path }).min(), let second = right.map({ changes[$0].path }).min() else {
+                return false
+            }
+            return first < second
+        }
+        for (number, group) in ordered.enumerated() {
+            for index in group { changes[index].hardLinkGroup = number }
+        }
+    }
+}

@@ -1,0 +1,91 @@
+internal import Documents
+public import FoundationEssentials
+internal import Linux
+
+// The manifest, canonical JSON (RFC 8785):
+//
+//     {"changes":[ENTRY…],"format":"grace.change-set.v1"}
+//
+// ENTRY has `kind`, `type`, `path` (base64url of the path's bytes) and `display` (the same for people, escaped), and but for
+// deletions `mode`, `uid`, `gid`; where they apply `xattrs` (name to base64url), `link_target` (base64url), `size`, `content`
+// (64 hexadecimal digits), `hard_link_group`, `modified` (nanoseconds since the epoch), `device` ("c 1:3", "b 8:0").
+// Every integer is a decimal string, since RFC 8785 numbers are doubles. Members that do not apply are left out.
+
+extension ChangeSet {
+    static let format = "grace.change-set.v1"
+
+    var manifestJSON: JSON {
+        .object(["format": .string(Self.format), "changes": .array(changes.map(\.manifestJSON))])
+    }
+
+    /// Reads a manifest and checks everything about it: only the very bytes that ``manifest`` would write are taken, so
+    /// that a digest never stands for two readings.
+    public static func parse(manifest: Data) throws -> ChangeSet {
+        let json = try JSON(parsing: manifest)
+        let reader = ManifestReader(document: "change set", json: json)
+        try reader.expectFormat(format)
+        let set = try ChangeSet(inOrder: reader.list("changes").map { try Change(reading: $0) })
+        guard set.manifest == manifest else {
+            throw ForkError.malformed(
+                "The change set's manifest is not in its canonical form (RFC 8785, no unknown members), so its digest could "
+                    + "stand for something else. Take the manifest as the agent wrote it, byte for byte.")
+        }
+        return set
+    }
+
+    private init(inOrder changes: [Change]) throws {
+        try Self.check(changes)
+        self.changes = changes
+    }
+}
+
+extension Change {
+    var manifestJSON: JSON {
+        var entry: [String: JSON] = [
+            "kind": .string(kind.rawValue), "type": .string(type.rawValue),
+            "path": .string(Data(path.bytes).base64URL), "display": .string(TextEscaping.path(path)),
+        ]
+        guard kind != .delete else { return .object(entry) }
+        entry["mode"] = .string(String(mode))
+        entry["uid"] = .string(String(uid))
+        entry["gid"] = .string(String(gid))
+        if !xattrs.isEmpty { entry["xattrs"] = .object(xattrs.mapValues { .string($0.base64URL) }) }
+        if let linkTarget { entry["link_target"] = .string(linkTarget.base64URL) }
+        if let size { entry["size"] = .string(String(size)) }
+        if let content { entry["content"] = .string(content.hex) }
+        if let hardLinkGroup { entry["hard_link_group"] = .string(String(hardLinkGroup)) }
+        if let modified { entry["modified"] = .string(String(modified)) }
+        if let device { entry["device"] = .string(device.text) }
+        return .object(entry)
+    }
+
+    init(reading reader: ManifestReader) throws {
+        self.init(
+            path: try reader.path("path"),
+            kind: try reader.choice("kind"), type: try reader.choice("type"))
+        xattrs = try reader.xattrs()
+        guard kind != .delete else { return }
+        mode = try reader.integer("mode")
+        uid = try reader.integer("uid")
+        gid = try reader.integer("gid")
+        linkTarget = try reader.bytes("link_target")
+        size = try reader.integerIfPresent("size")
+        content = try reader.digest("content")
+        hardLinkGroup = try reader.integerIfPresent("hard_link_group")
+        modified = try reader.integerIfPresent("modified")
+        device = try reader.device()
+    }
+}
+
+extension DeviceNode {
+    /// “c 1:3” or “b 8:0”, as `ls` and `mknod` name them.
+    var text: String { "\(isBlock ? "b" : "c") \(major):\(minor)" }
+
+    init?(text: String) {
+        let parts = text.split(separator: " ", omittingEmptySubsequences: false)
+        guard parts.count == 2, parts[0] == "b" || parts[0] == "c" else { return nil }
+        let numbers = parts[1].split(separator: ":", omittingEmptySubsequences: false)
+        guard numbers.count == 2, let major = UInt32(numbers[0]), let minor = UInt32(numbers[1]) else { return nil }
+        self.init(isBlock: parts[0] == "b", major: major, minor: minor)
+    }
+}

@@ -1,0 +1,140 @@
+internal import Documents
+internal import FoundationEssentials
+internal import Glibc
+public import Linux
+
+extension Fork {
+    /// The pre-images of `changes` and of what it declared to read, as the fork saw them: the snapshot where there is one, live
+    /// elsewhere.
+    ///
+    /// A live path that changed after the fork was made gets ``BaseEntry/State/movedUnderFork``, which every later check
+    /// reports as a conflict: nobody knows which of its states the change saw.
+    ///
+    /// - Parameters:
+    ///   - changes: The fork's change set.
+    ///   - reads: Absolute paths or patterns (see ``SnapshotSpec/paths``) that the change depends on; directories with
+    ///     everything in them.
+    ///   - blobs: Where to keep the old contents of changed text files, for ``ChangeSet/unifiedDiff(blobs:base:)``.
+    public func base(of changes: ChangeSet, reads: [String] = [], blobs: BlobStore? = nil) throws -> Base {
+        var entries: [BytePath: BaseEntry.State] = [:]
+        for subject in try subjects(of: changes, reads: reads) {
+            let state = try state(of: subject, among: changes)
+            // A path both deleted and declared as read is taken with its listing.
+            if case .present(let known)? = entries[subject.path], known.listing != nil { continue }
+            entries[subject.path] = state
+            guard let blobs, case .present(let file) = state, let size = file.size, size <= Int64(ChangeSet.diffLimit),
+                changes[subject.path].map({ $0.kind != .metadata }) ?? false, let node = subject.node?.top
+            else { continue }
+            try blobs.put(file: node.contents())
+        }
+        try blobs?.flush()
+        return try Base(entries.map { BaseEntry(path: $0.key, state: $0.value) })
+    }
+
+    /// Which touched or declared paths live has changed since the fork was made, sorted; the snapshot's are never among them. No
+    /// content is read.
+    public func touchedSinceFork(_ changes: ChangeSet, reads: [String] = []) throws -> [BytePath] {
+        let moved = try subjects(of: changes, reads: reads).filter { try hasMoved($0, among: changes) }
+        return Set(moved.map(\.path)).sorted()
+    }
+
+    /// A watch over what a trial depends on on live: the touched and declared paths that no snapshot covers.
+    public func watch(_ changes: ChangeSet, reads: [String] = []) throws -> FileWatch {
+        try FileWatch(paths: subjects(of: changes, reads: reads).filter { $0.node?.isSnapshot != true }.map(\.path))
+    }
+
+    /// A path of a base.
+    private struct Subject {
+        var path: BytePath
+        var node: MergedNode?
+        /// The directory's names matter.
+        var withListing: Bool
+    }
+
+    private func subjects(of changes: ChangeSet, reads: [String]) throws -> [Subject] {
+        var views: [String: MergedView] = [:]
+        func find(_ path: BytePath) throws -> MergedNode? {
+            guard let mount = mount(of: path) else { return nil }
+            let view = try views[mount] ?? view(of: mount)
+            views[mount] = view
+            return try view.node(Self.components(of: path, below: mount))
+        }
+        var subjects: [Subject] = []
+        func add(_ path: BytePath, _ node: MergedNode?, recursively: Bool, depth: Int = 0) throws {
+            let isDirectory = node?.top.type == .directory
+            subjects.append(Subject(path: path, node: node, withListing: recursively && isDirectory))
+            guard recursively, isDirectory, let below = try node?.directory() else { return }
+            guard depth < 2048, subjects.count < 2_000_000 else {
+                throw ForkError.malformed("\(path.display) holds too much to be recorded: name the paths that matter instead.")
+            }
+            for name in try below.names() {
+                try add(path.appending(name), below.child(name), recursively: true, depth: depth + 1)
+            }
+        }
+        for change in changes.changes {
+            let isRemoved = change.kind == .delete || change.kind == .replace
+            try add(change.path, find(change.path), recursively: isRemoved)
+        }
+        for pattern in reads {
+            let glob = try Glob(pattern)
+            let matches = try glob.matches()
+            let paths = matches.isEmpty ? [BytePath(pattern)] : matches
+            for path in paths where ChangeSet.isCanonical(path) { try add(path, find(path), recursively: true) }
+        }
+        return subjects
+    }
+
+    private func state(of subject: Subject, among changes: ChangeSet) throws -> BaseEntry.State {
+        if try hasMoved(subject, among: changes) { return .movedUnderFork }
+        guard let node = subject.node else { return .absent }
+        do {
+            let names = subject.withListing ? try node.directory().names() : nil
+            return .present(try FileState(reading: node.top, listing: names))
+        } catch let error as SystemError where [ENOENT, ENOTDIR, ELOOP].contains(error.code) {
+            return .movedUnderFork
+        } catch ForkError.unstable {
+            return .movedUnderFork
+        }
+    }
+
+    private func hasMoved(_ subject: Subject, among changes: ChangeSet) throws -> Bool {
+        guard let node = subject.node else { return try hasVanished(subject.path, among: changes) }
+        if node.isSnapshot {
+            // What shows through below the snapshot's directory is live's.
+            guard subject.withListing, let hidden = node.hidden else { return false }
+            return isLater(hidden.status.modified)
+        }
+        let status = node.top.status
+        guard status.isDirectory else { return isLater(status.changed) }
+        // A directory's times move with every name that comes or goes in it; that matters only where its listing does.
+        return isLater(status.modified) ? subject.withListing : isLater(status.changed)
+    }
+
+    /// Whether live deleted a path that the fork had seen: the upper layer's node was copied up, nothing is below it now, and
+    /// live changed the directory it was in. (A node renamed inside the fork was copied up from a path that the change set deletes.)
+    private func hasVanished(_ path: BytePath, among changes: ChangeSet) throws -> Bool {
+        guard let change = changes[path], change.kind == .create, let mount = mount(of: path) else { return false }
+        let upper = home(of: mount) + "/apply/upper"
+        let relative = Self.components(of: path, below: mount)
+        let below = BytePath(bytes: [UInt8(ascii: "/")] + Array(relative.joined(separator: [UInt8(ascii: "/")])))
+        guard let node = try TreeReader(root: BytePath(upper)).node(at: below) else { return false }
+        let xattrs = try node.allXattrs()
+        guard OverlayMarks.isCopiedUp(xattrs) else { return false }
+        let view = try view(of: mount)
+        guard let parent = try view.node(relative.dropLast()), !parent.isSnapshot, isLater(parent.top.status.modified) else {
+            return false
+        }
+        for deleted in changes.changes where deleted.kind == .delete || deleted.kind == .replace {
+            guard let home = self.mount(of: deleted.path) else { continue }
+            let old = try self.view(of: home).node(Self.components(of: deleted.path, below: home))
+            if let old, OverlayMarks.origin(xattrs, isInode: old.top.status.inode) { return false }
+        }
+        return true
+    }
+
+    /// Whether a stamp of a file is of after the fork. File systems that keep whole seconds are given the whole second.
+    private func isLater(_ time: FileTime) -> Bool {
+        if time.nanoseconds == 0 { return time.seconds >= created.seconds }
+        return time >= created
+    }
+}
