@@ -14,7 +14,7 @@ private import Glibc
 /// The first difference has no earlier ones: its own size is its scale, so that u is its sign. (Under the null the sign
 /// is independent of the size, so any scale made of sizes alone is fair.) The scale never falls below a floor that is
 /// tiny beside the boundary: it matters only where d equals m but for rounding, and keeps such specks from counting as
-/// evidence. Deterministic differences of any other size give u = ±1, and decide in 8 blocks at 95 %.
+/// evidence. Deterministic differences of any other size give u = ±1, and decide in 7 blocks at 95 %.
 public struct SignFlipTest: Sendable, Equatable {
     /// The bet sizes of the mixture.
     public static let bets = [0.1, 0.2, 0.35, 0.5, 0.8, 1.2, 2]
