@@ -20,7 +20,7 @@ public struct AgentConfiguration: Sendable, Equatable {
     public var protected: [String]
 
     public init(
-        name: String, labels: [String: String] = [:], coordinator: String = "http://127.0.0.1:7400", tokenFile: String,
+        name: String, labels: [String: String] = [:], coordinator: String = "http://127.0.0.1:8420", tokenFile: String,
         trustThreshold: Double = 0.95, cgroup: String = "grace", trialShare: Double = 0.25, protected: [String] = []
     ) {
         self.name = name
