@@ -113,16 +113,11 @@ static int child(void *argument) {
     struct clinux_spawn *plan = outcome->plan;
 
     // The caller blocked every signal. Handlers must not run in shared memory: back to the default before unblocking.
-    for (int number = 1; number < NSIG; number++) {
-        struct sigaction action;
-        if (number == SIGKILL || number == SIGSTOP || sigaction(number, NULL, &action) != 0)
-            continue;
-        if (action.sa_handler == SIG_DFL)
-            continue;
-        memset(&action, 0, sizeof action);
-        action.sa_handler = SIG_DFL;
-        sigaction(number, &action, NULL);
-    }
+    // Straight to the kernel: Glibc refuses its own signals 32 and 33, which a caller may have inherited ignored.
+    static const uint64_t default_action[4];  // struct kernel_sigaction, all zero: SIG_DFL
+    for (int number = 1; number <= 64; number++)
+        if (number != SIGKILL && number != SIGSTOP)
+            syscall(SYS_rt_sigaction, number, default_action, NULL, 8);
     if (plan->group == CLINUX_GROUP_SESSION && syscall(SYS_setsid) < 0)
         return fail(outcome, "setsid");
     if (plan->group == CLINUX_GROUP_NEW && syscall(SYS_setpgid, 0, 0) < 0)

@@ -7,9 +7,11 @@ extension Cgroup {
     ///   - host: The host's layout.
     ///   - path: Below every hierarchy's root: `grace/sandbox-1`. Must not exist yet.
     ///   - limits: Each is read back after it was set.
+    /// - Returns: The cgroup, empty.
     /// - Throws: ``CgroupError``: a demanded limit that can't be set is ``CgroupError/limit(_:path:reason:)``. Nothing is left
     ///   behind then.
-    public static func create(on host: CgroupHost, path: String, limits: CgroupLimits = CgroupLimits()) throws -> Cgroup {
+    public static func create(on host: CgroupHost, path: String, limits: CgroupLimits = CgroupLimits()) throws -> Cgroup
+    {
         try check(path)
         if let (limit, reason) = limits.fault { throw CgroupError.limit(limit, path: path, reason: reason) }
         var places: [Place] = []
@@ -72,7 +74,8 @@ extension Cgroup {
                     reason: "it holds processes itself, and version 2 then allows it no controlled children ("
                         + "\(name)); move them into a child of their own, with systemd by DelegateSubgroup=")
             } catch let error as SystemError {
-                throw CgroupError.system(error, doing: "switching on \(name) for the children of the cgroup \(directory)")
+                throw CgroupError.system(
+                    error, doing: "switching on \(name) for the children of the cgroup \(directory)")
             }
         }
     }

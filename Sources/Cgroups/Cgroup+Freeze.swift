@@ -130,7 +130,9 @@ extension Cgroup {
 
     /// Moves the processes into the freezer made for them, again and again until no new one has been forked outside it.
     private func gather(until end: ContinuousClock.Instant) throws {
-        guard let helper = freezing.withLock({ $0.helper }), case .legacy(let root) = host.homes[.freezer] else { return }
+        guard let helper = freezing.withLock({ $0.helper }), case .legacy(let root) = host.homes[.freezer] else {
+            return
+        }
         while true {
             let outside = try Set(processes()).subtracting(try Cgroup.processes(in: helper))
             if outside.isEmpty { return }
@@ -169,7 +171,9 @@ extension Cgroup {
         guard let text = try? Files.readString("/proc/\(pid)/cgroup", limit: 65536) else { return nil }
         for line in text.split(separator: "\n") {
             let parts = line.split(separator: ":", maxSplits: 2, omittingEmptySubsequences: false)
-            if parts.count == 3, parts[1].split(separator: ",").contains(Substring(controller)) { return String(parts[2]) }
+            if parts.count == 3, parts[1].split(separator: ",").contains(Substring(controller)) {
+                return String(parts[2])
+            }
         }
         return nil
     }

@@ -16,7 +16,9 @@ extension Cgroup {
     private func setMemory(_ bytes: Int64) throws {
         let file = isUnified(.memory) ? "memory.max" : "memory.limit_in_bytes"
         // Rounded down to pages, of up to 64 KiB.
-        try put("\(bytes)", file, of: .memory, limit: "memory") { Int64($0).map { $0 <= bytes && $0 > bytes - 65536 } ?? false }
+        try put("\(bytes)", file, of: .memory, limit: "memory") {
+            Int64($0).map { $0 <= bytes && $0 > bytes - 65536 } ?? false
+        }
     }
 
     private func setSwap(_ bytes: Int64, memory: Int64?) throws {
@@ -61,10 +63,12 @@ extension Cgroup {
     /// Which file there is depends on the scheduler: `io.weight` (iocost), else BFQ's own, whose range ends at 1000.
     private func setIOWeight(_ weight: Int) throws {
         let files = isUnified(.io) ? ["io.weight", "io.bfq.weight"] : ["blkio.weight", "blkio.bfq.weight"]
-        guard let place = place(.io), let file = files.first(where: { CgroupHost.exists("\(place.directory)/\($0)") }) else {
+        guard let place = place(.io), let file = files.first(where: { CgroupHost.exists("\(place.directory)/\($0)") })
+        else {
             throw CgroupError.limit(
                 "ioWeight", path: path,
-                reason: host.missing[.io] ?? "the kernel offers none of \(files.joined(separator: ", ")): it needs iocost or BFQ")
+                reason: host.missing[.io]
+                    ?? "the kernel offers none of \(files.joined(separator: ", ")): it needs iocost or BFQ")
         }
         let value = file == "io.weight" ? weight : min(1000, weight)
         try put("\(value)", file, of: .io, limit: "ioWeight") { $0 == "\(value)" || $0.hasPrefix("default \(value)") }
@@ -76,11 +80,13 @@ extension Cgroup {
         _ value: String, _ file: String, of controller: Controller, limit: String, holds: (String) -> Bool
     ) throws {
         guard let place = place(controller) else {
-            throw CgroupError.limit(limit, path: path, reason: host.missing[controller] ?? "the controller is not to be had")
+            throw CgroupError.limit(
+                limit, path: path, reason: host.missing[controller] ?? "the controller is not to be had")
         }
         let target = "\(place.directory)/\(file)"
         guard CgroupHost.exists(target) else {
-            throw CgroupError.limit(limit, path: path, reason: "\(target) does not exist: \(Sampler.absent(file, controller))")
+            throw CgroupError.limit(
+                limit, path: path, reason: "\(target) does not exist: \(Sampler.absent(file, controller))")
         }
         do {
             try Cgroup.write(value, to: target)

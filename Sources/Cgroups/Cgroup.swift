@@ -55,7 +55,9 @@ public final class Cgroup: Sendable, CustomStringConvertible {
     /// Whether `path` may name a cgroup: relative, no empty part, no dots.
     static func check(_ path: String) throws {
         let parts = path.split(separator: "/", omittingEmptySubsequences: false)
-        let bad = parts.contains { $0.isEmpty || $0 == "." || $0 == ".." || $0.utf8.contains(0) || $0.utf8.contains(10) }
+        let bad = parts.contains {
+            $0.isEmpty || $0 == "." || $0 == ".." || $0.utf8.contains(0) || $0.utf8.contains(10)
+        }
         if path.isEmpty || bad { throw CgroupError.badPath(path) }
     }
 }

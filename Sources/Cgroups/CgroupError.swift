@@ -33,7 +33,8 @@ public enum CgroupError: Error, Equatable, Sendable, CustomStringConvertible {
             "\"\(path)\" is no path of a cgroup: it must be relative, such as grace/sandbox-1, without empty parts, . or .."
         case .exists(let path):
             "the cgroup \(path) is there already: another Grace uses it, or one was killed; remove it with rmdir once it is empty"
-        case .missing(let path): "there is no cgroup \(path) in any hierarchy: is the service running, and its name right?"
+        case .missing(let path):
+            "there is no cgroup \(path) in any hierarchy: is the service running, and its name right?"
         case .limit(let limit, let path, let reason):
             "the limit \(limit) of cgroup \(path) can't be set: \(reason)"
         case .system(let error, let doing): "\(doing): \(error)"

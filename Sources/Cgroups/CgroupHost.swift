@@ -38,6 +38,7 @@ public struct CgroupHost: Sendable, Equatable {
     /// Looks at the mounted hierarchies.
     ///
     /// - Parameter root: Where they lie; tests pass a tree of plain files.
+    /// - Returns: The layout.
     /// - Throws: ``CgroupError/notMounted(root:)``.
     public static func detect(root: String = "/sys/fs/cgroup") throws -> CgroupHost {
         let isUnified = exists("\(root)/cgroup.controllers")

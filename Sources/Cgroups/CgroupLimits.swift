@@ -31,9 +31,15 @@ public struct CgroupLimits: Codable, Equatable, Sendable {
         if let memory, memory < 1 << 20 { return ("memory", "\(memory) bytes is less than any program needs (1 MiB)") }
         if let swap, swap < 0 { return ("swap", "\(swap) is negative") }
         if let pids, pids < 1 { return ("pids", "\(pids) lets no process start") }
-        if let cpu, !(cpu >= 0.01 && cpu <= 100_000) { return ("cpu", "\(cpu) is not between 0.01 and 100000 processors") }
-        if let cpuWeight, !(1...10000).contains(cpuWeight) { return ("cpuWeight", "\(cpuWeight) is not within 1 ... 10000") }
-        if let ioWeight, !(1...10000).contains(ioWeight) { return ("ioWeight", "\(ioWeight) is not within 1 ... 10000") }
+        if let cpu, !(cpu >= 0.01 && cpu <= 100_000) {
+            return ("cpu", "\(cpu) is not between 0.01 and 100000 processors")
+        }
+        if let cpuWeight, !(1...10000).contains(cpuWeight) {
+            return ("cpuWeight", "\(cpuWeight) is not within 1 ... 10000")
+        }
+        if let ioWeight, !(1...10000).contains(ioWeight) {
+            return ("ioWeight", "\(ioWeight) is not within 1 ... 10000")
+        }
         return nil
     }
 }

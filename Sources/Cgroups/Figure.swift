@@ -9,7 +9,8 @@ struct Figure: Sendable {
     let read: @Sendable (_ text: String, _ sample: inout CgroupSample) -> Bool
 
     static let names = [
-        "cpuSeconds", "throttledSeconds", "memoryCurrent", "memoryAnonymous", "memoryPeak", "pids", "pidsPeak", "pidsRefused",
+        "cpuSeconds", "throttledSeconds", "memoryCurrent", "memoryAnonymous", "memoryPeak", "pids", "pidsPeak",
+        "pidsRefused",
         "oomKills", "ioBytes", "cpuStallSeconds", "memoryStallSeconds", "ioStallSeconds",
     ]
 
@@ -94,7 +95,8 @@ struct Figure: Sendable {
     /// `8:0 rbytes=90112 wbytes=0 rios=1 …`, one line a device; no line where nothing was read or written yet.
     static func unifiedBytes(_ text: String) -> Int64? {
         var sum: Int64 = 0
-        for field in text.split(whereSeparator: \.isWhitespace) where field.hasPrefix("rbytes=") || field.hasPrefix("wbytes=") {
+        for field in text.split(whereSeparator: \.isWhitespace)
+        where field.hasPrefix("rbytes=") || field.hasPrefix("wbytes=") {
             guard let value = Int64(field.drop { $0 != "=" }.dropFirst()) else { return nil }
             sum &+= value
         }

@@ -108,7 +108,8 @@ final class Sampler: Sendable {
 
     private func reason(_ figure: Figure) -> String {
         if let missing = host.missing[figure.controller] { return missing }
-        return "the cgroup \(path) has no part in the \(figure.controller.rawValue) hierarchy: its accounting is switched off "
+        return
+            "the cgroup \(path) has no part in the \(figure.controller.rawValue) hierarchy: its accounting is switched off "
             + "(with systemd: MemoryAccounting=, CPUAccounting=, TasksAccounting=, IOAccounting=)"
     }
 
@@ -118,7 +119,8 @@ final class Sampler: Sendable {
         case "memory.peak": "it needs Linux 5.19"
         case "pids.peak": "it needs Linux 6.1"
         case "memory.memsw.limit_in_bytes", "memory.swap.max": "the kernel doesn't count swap; boot with swapaccount=1"
-        case "cpu.cfs_quota_us", "cpu.max": "the kernel was built without CONFIG_CFS_BANDWIDTH, or cpu is not switched on here"
+        case "cpu.cfs_quota_us", "cpu.max":
+            "the kernel was built without CONFIG_CFS_BANDWIDTH, or cpu is not switched on here"
         default: "the \(controller.rawValue) controller is not switched on for this cgroup, or it is gone"
         }
     }

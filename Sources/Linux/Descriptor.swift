@@ -34,7 +34,8 @@ public final class Descriptor: Sendable, CustomStringConvertible {
 
     /// A second, independent descriptor of the same open file.
     public func duplicate() throws -> Descriptor {
-        Descriptor(owning: try withRaw { try SystemError.check(clinux_duplicate($0), "fcntl(F_DUPFD_CLOEXEC)", "\(self)") })
+        Descriptor(
+            owning: try withRaw { try SystemError.check(clinux_duplicate($0), "fcntl(F_DUPFD_CLOEXEC)", "\(self)") })
     }
 
     /// A pipe, both ends close-on-exec.

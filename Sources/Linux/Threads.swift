@@ -9,6 +9,8 @@ public enum Threads {
     /// - Parameters:
     ///   - name: Shown by `ps -T`, 15 bytes.
     ///   - body: May block as long as it likes; cancelling the task does not stop it.
+    /// - Returns: What `body` returns.
+    /// - Throws: What `body` throws; `SystemError` EAGAIN where no thread can be had.
     public static func run<T: Sendable>(_ name: String, _ body: @escaping @Sendable () throws -> T) async throws -> T {
         try await withCheckedThrowingContinuation { continuation in
             do {
@@ -23,7 +25,8 @@ public enum Threads {
     }
 
     /// Runs `body` on a new thread and blocks the calling one until it has ended. Not from async code.
-    public static func runBlocking<T: Sendable>(_ name: String, _ body: @escaping @Sendable () throws -> T) throws -> T {
+    public static func runBlocking<T: Sendable>(_ name: String, _ body: @escaping @Sendable () throws -> T) throws -> T
+    {
         let slot = Mutex<Result<T, any Error>?>(nil)
         let box = Box(slot: slot)
         let thread = try create(name, detached: false) {
@@ -42,8 +45,11 @@ public enum Threads {
         _ = try create(name, detached: true, body)
     }
 
-    private static func create(_ name: String, detached: Bool, _ body: @escaping @Sendable () -> Void) throws -> pthread_t? {
-        let start = Unmanaged.passRetained(Start(name: String(decoding: name.utf8.prefix(15), as: UTF8.self), body: body))
+    private static func create(_ name: String, detached: Bool, _ body: @escaping @Sendable () -> Void) throws
+        -> pthread_t?
+    {
+        let start = Unmanaged.passRetained(
+            Start(name: String(decoding: name.utf8.prefix(15), as: UTF8.self), body: body))
         var attributes = pthread_attr_t()
         pthread_attr_init(&attributes)
         defer { pthread_attr_destroy(&attributes) }

@@ -1,4 +1,5 @@
 internal import CLinux
+internal import Glibc
 
 extension Files {
     /// Makes a directory.
@@ -7,6 +8,7 @@ extension Files {
     ///   - path: The directory.
     ///   - mode: Its mode, whatever the umask.
     ///   - intermediate: Whether to make missing ones above it, too, and to accept one that is there already.
+    /// - Throws: `SystemError`; EEXIST where something is there, ENOTDIR where that is no directory.
     public static func makeDirectory(_ path: some FilePath, mode: UInt32 = 0o755, intermediate: Bool = false) throws {
         let target = path.bytePath
         var result = try target.withCString { clinux_mkdir($0, mode) }
@@ -16,7 +18,7 @@ extension Files {
         }
         if result == -17 && intermediate {
             // A link to a directory will do, as for mkdir -p.
-            _ = try open(target, flags: 0o200000 | Flag.path)
+            _ = try open(target, flags: O_DIRECTORY | Flag.path)
             return
         }
         try SystemError.check(result, "mkdir", target.display)
@@ -88,6 +90,7 @@ extension Files {
     ///   - kind: Anything but a directory or a link.
     ///   - mode: Permission bits, whatever the umask.
     ///   - device: For device nodes.
+    /// - Throws: `SystemError`; EPERM without CAP_MKNOD, or for a directory or link.
     public static func mknod(
         _ path: some FilePath, kind: Status.Kind, mode: UInt32, device: DeviceNumber = DeviceNumber(major: 0, minor: 0)
     ) throws {

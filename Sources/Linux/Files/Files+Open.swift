@@ -1,5 +1,6 @@
 internal import CLinux
 public import FoundationEssentials
+internal import Glibc
 
 /// Thin, typed calls on files. Every one takes a `String` or a ``BytePath`` and throws a ``SystemError``.
 ///
@@ -11,7 +12,7 @@ public enum Files {
         /// `O_PATH`: a reference to the place alone.
         public static let path: Int32 = 0o10000000
         /// `O_TMPFILE`: a file without a name in the given directory.
-        public static let temporary: Int32 = 0o20200000
+        public static let temporary: Int32 = 0o20000000 | O_DIRECTORY
         /// `O_NOATIME`: leave the time of access alone (owner or root only).
         public static let noAccessTime: Int32 = 0o1000000
     }
@@ -38,6 +39,8 @@ public enum Files {
     ///   - mode: For a file that is made.
     ///   - at: The directory a relative path starts at.
     ///   - resolve: Bits of ``Resolve``; where not 0, `openat2(2)` opens it (Linux 5.6).
+    /// - Returns: The open file.
+    /// - Throws: `SystemError`.
     public static func open(
         _ path: some FilePath, flags: Int32, mode: UInt32 = 0, at: Descriptor? = nil, resolve: UInt64 = 0
     ) throws -> Descriptor {
@@ -46,7 +49,8 @@ public enum Files {
         let raw = try withExtendedLifetime(at) {
             try bytes.withCString { name in
                 resolve == 0
-                    ? clinux_openat(directory, name, flags, mode) : clinux_openat2(directory, name, flags, mode, resolve)
+                    ? clinux_openat(directory, name, flags, mode)
+                    : clinux_openat2(directory, name, flags, mode, resolve)
             }
         }
         return Descriptor(owning: try SystemError.check(raw, resolve == 0 ? "open" : "openat2", bytes.display))
@@ -56,7 +60,7 @@ public enum Files {
     ///
     /// - Throws: EFBIG where it is longer than `limit` bytes.
     public static func read(_ path: some FilePath, limit: Int = 64 << 20) throws -> Data {
-        let descriptor = try open(path, flags: 0 /* O_RDONLY */)
+        let descriptor = try open(path, flags: O_RDONLY)
         return try read(descriptor, limit: limit, subject: path.bytePath.display)
     }
 

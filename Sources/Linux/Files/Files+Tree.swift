@@ -1,9 +1,10 @@
 internal import CLinux
+internal import Glibc
 
 extension Files {
     /// The names in a directory, in the kernel's order, without `.` and `..`.
     public static func entries(_ path: some FilePath) throws -> [[UInt8]] {
-        let descriptor = try open(path, flags: 0o200000 /* O_DIRECTORY */)
+        let descriptor = try open(path, flags: O_DIRECTORY)
         return try entries(of: descriptor, shown: path.bytePath.display)
     }
 
@@ -12,7 +13,7 @@ extension Files {
         let subject = shown ?? "\(directory)"
         // A new open file, so that an earlier listing's position doesn't matter.
         let again = try directory.withRaw { raw in
-            try SystemError.check(clinux_openat(raw, ".", 0o200000, 0), "open", subject)
+            try SystemError.check(clinux_openat(raw, ".", O_DIRECTORY, 0), "open", subject)
         }
         var names: [[UInt8]] = []
         let result = withUnsafeMutablePointer(to: &names) { list in
@@ -41,7 +42,7 @@ extension Files {
             throw SystemError(call: "removeTree", subject: target.display, code: 16 /* EBUSY */)
         }
         // An absolute path's parent may be reached through links; from the target on nothing is.
-        let top = try open(target, flags: 0o200000 | 0o400000)
+        let top = try open(target, flags: O_DIRECTORY | O_NOFOLLOW)
         try removeContents(of: top, shown: target, depth: 0)
         try removeDirectory(target)
     }
@@ -59,7 +60,7 @@ extension Files {
             let below: Descriptor
             do {
                 below = try open(
-                    path, flags: 0o200000 | 0o400000, at: directory,
+                    path, flags: O_DIRECTORY | O_NOFOLLOW, at: directory,
                     resolve: Resolve.noMounts | Resolve.noSymlinks | Resolve.beneath)
             } catch let error as SystemError where error.name == "ENOTDIR" && removed == -1 {
                 throw SystemError(call: "unlink", subject: shown.appending(name).display, code: 1)

@@ -1,17 +1,19 @@
 internal import CLinux
 public import FoundationEssentials
+internal import Glibc
 
 extension Files {
     /// Puts `data` at `path` so that a reader, and a host that lost power, sees the old content or the new, nothing between:
     /// a temporary file beside it, fsync, rename, fsync of the directory.
     ///
     /// A symbolic link at `path` is replaced, not followed.
-    public static func writeAtomically(_ path: some FilePath, _ data: some ContiguousBytes, mode: UInt32 = 0o600) throws {
+    public static func writeAtomically(_ path: some FilePath, _ data: some ContiguousBytes, mode: UInt32 = 0o600) throws
+    {
         let target = path.bytePath
         let directory = target.parent
         let name = Array(".\(UInt64.random(in: .min ... .max)).tmp".utf8)
         let temporary = directory.appending(name)
-        let descriptor = try open(temporary, flags: 0o1 | 0o100 | 0o200 | 0o400000, mode: 0o600)
+        let descriptor = try open(temporary, flags: O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode: 0o600)
         do {
             try write(descriptor, data, subject: temporary.display)
             // The umask must not decide the mode of a file that another process reads.
@@ -33,11 +35,12 @@ extension Files {
     ///   - data: The bytes.
     ///   - mode: For a file that is made.
     ///   - sync: Whether to return only once it is on disk (the directory too, where the file is new).
+    /// - Throws: `SystemError`; ELOOP where `path` is a symbolic link.
     public static func append(
         _ path: some FilePath, _ data: some ContiguousBytes, mode: UInt32 = 0o600, sync: Bool = true
     ) throws {
         let isNew = sync ? try status(path) == nil : false
-        let descriptor = try open(path, flags: 0o1 | 0o100 | 0o2000 | 0o400000, mode: mode)
+        let descriptor = try open(path, flags: O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW, mode: mode)
         try write(descriptor, data, subject: path.bytePath.display)
         if sync { try fsync(descriptor, subject: path.bytePath.display) }
         if isNew { try fsyncDirectory(path.bytePath.parent) }
@@ -59,7 +62,7 @@ extension Files {
 
     /// Waits until the directory's names are on disk.
     public static func fsyncDirectory(_ path: some FilePath) throws {
-        let descriptor = try open(path, flags: 0o200000 /* O_DIRECTORY */)
+        let descriptor = try open(path, flags: O_DIRECTORY)
         try fsync(descriptor, subject: path.bytePath.display)
     }
 

@@ -33,7 +33,9 @@ public enum Kernel {
     public static func onlineProcessors() -> Int { Int(clinux_online_processors()) }
 
     /// Whether the process has the capability with that number in effect (capabilities(7)): 21 is CAP_SYS_ADMIN.
-    public static func hasCapability(_ number: Int) -> Bool { clinux_effective_capabilities() >> UInt64(number) & 1 == 1 }
+    public static func hasCapability(_ number: Int) -> Bool {
+        clinux_effective_capabilities() >> UInt64(number) & 1 == 1
+    }
 
     private static func text(_ buffer: [CChar]) -> String {
         String(decoding: buffer.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)

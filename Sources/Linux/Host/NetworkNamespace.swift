@@ -15,6 +15,7 @@ public enum NetworkNamespace {
     ///   - host: An IPv4 address, `127.0.0.1`; names are not looked up (the namespace has its own idea of them).
     ///   - port: The TCP port.
     ///   - timeout: For the connection to stand.
+    /// - Returns: The socket.
     /// - Throws: `SystemError`: EINVAL for an address that isn't one, EPERM without CAP_SYS_ADMIN, ECONNREFUSED, ETIMEDOUT.
     public static func connectedSocket(
         in network: Descriptor?, host: String, port: UInt16, timeout: Duration = .seconds(5)
@@ -23,7 +24,8 @@ public enum NetworkNamespace {
         guard let address = address(host) else {
             throw SystemError(call: "connect (an IPv4 address is needed)", subject: subject, code: 22)
         }
-        let milliseconds = max(0, timeout.components.seconds * 1000 + timeout.components.attoseconds / 1_000_000_000_000_000)
+        let milliseconds = max(
+            0, timeout.components.seconds * 1000 + timeout.components.attoseconds / 1_000_000_000_000_000)
         let attempt: @Sendable () -> (Int32, String) = {
             var step: UnsafePointer<CChar>?
             let result = (network?.raw ?? -1)

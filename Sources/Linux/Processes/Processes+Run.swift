@@ -19,6 +19,7 @@ extension Processes {
     ///   - directory: `nil`: the caller's.
     ///   - user: Whom to become.
     ///   - limit: Bytes kept of each of standard output and error.
+    /// - Returns: How it ended, and what it wrote.
     /// - Throws: `SystemError` where it can't be started; `CancellationError`.
     public static func run(
         _ executable: String, arguments: [String] = [], input: Data = Data(), timeout: Duration = .seconds(60),
@@ -106,7 +107,8 @@ private struct RunSession {
             }
             let wait = until == .max ? -1 : Int64(clamping: (until - now + 999_999) / 1_000_000)
             let polled: [Int32] = [
-                ended ? -1 : pidfd.raw, killed ? -1 : wake.raw, sink?.raw ?? -1, sources[0]?.raw ?? -1, sources[1]?.raw ?? -1,
+                ended ? -1 : pidfd.raw, killed ? -1 : wake.raw, sink?.raw ?? -1, sources[0]?.raw ?? -1,
+                sources[1]?.raw ?? -1,
             ]
             let events: [Int16] = [Int16(POLLIN), Int16(POLLIN), Int16(POLLOUT), Int16(POLLIN), Int16(POLLIN)]
             var ready = [Int16](repeating: 0, count: 5)

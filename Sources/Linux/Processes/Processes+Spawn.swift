@@ -42,7 +42,8 @@ extension Processes {
         for (key, value) in variables where key.isEmpty || (key + value).utf8.contains(0) || key.utf8.contains(61) {
             throw SystemError(call: "execve (environment variable \(key))", subject: executable, code: EINVAL)
         }
-        guard Set(descriptors.map(\.0)).count == descriptors.count, descriptors.allSatisfy({ $0.0 >= 0 && $0.1 >= 0 }) else {
+        guard Set(descriptors.map(\.0)).count == descriptors.count, descriptors.allSatisfy({ $0.0 >= 0 && $0.1 >= 0 })
+        else {
             throw SystemError(call: "spawn (descriptors named twice)", subject: executable, code: EINVAL)
         }
         var groups: [UInt32] = []

@@ -48,7 +48,8 @@ public enum Processes {
 
     /// The fields from the third (state) on. The second, the name, may itself hold blanks and parentheses.
     private static func statFields(of pid: Int32) -> [Substring]? {
-        guard let text = try? Files.readString("/proc/\(pid)/stat", limit: 8192), let end = text.lastIndex(of: ")") else {
+        guard let text = try? Files.readString("/proc/\(pid)/stat", limit: 8192), let end = text.lastIndex(of: ")")
+        else {
             return nil
         }
         return text[text.index(after: end)...].split(separator: " ")
