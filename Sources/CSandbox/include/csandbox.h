@@ -1,4 +1,192 @@
+// The child side of a sandbox: what Swift hands over, and what comes back.
+//
+// `grace-sandbox` is started once per sandbox by posix_spawn. It holds no key and no memory of the agent. It finds:
+//   descriptor 3   the plan: one flat struct csandbox_plan with its strings behind it
+//   descriptor 4   the control socket, SOCK_SEQPACKET
+//   descriptor 5   the seccomp program (struct sock_filter[]), when CSANDBOX_SECCOMP is set
+//   descriptors 6… the cgroup.procs files to join, `cgroup_count` of them
+//
+// Two processes come of it. The *launcher* stays outside, waits and ends the sandbox when the agent dies. *PID 1* sets the sandbox
+// up, gives up every right that its commands are not to have, and then runs commands sent over the control socket.
+// Everything in a plan is checked before it is used, although only Grace writes plans.
 #ifndef GRACE_CSANDBOX_H
 #define GRACE_CSANDBOX_H
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define CSANDBOX_MAGIC 0x58425247u  // "GRBX"
+#define CSANDBOX_VERSION 1u
+#define CSANDBOX_NONE 0xffffffffu  // no string
+
+enum { CSANDBOX_PLAN_FD = 3, CSANDBOX_CONTROL_FD = 4, CSANDBOX_SECCOMP_FD = 5, CSANDBOX_CGROUP_FD = 6 };
+
+// Bounds of a plan; beyond them it is refused.
+enum {
+    CSANDBOX_MAX_OVERLAYS = 64,
+    CSANDBOX_MAX_LOWERS = 16,
+    CSANDBOX_MAX_MASKS = 1024,
+    CSANDBOX_MAX_CGROUPS = 12,
+    CSANDBOX_MAX_COMMANDS = 256,  // running at once
+    CSANDBOX_MAX_PASSED = 64,     // descriptors of one command, stdio included
+    CSANDBOX_MAX_PLAN = 4 << 20,
+    CSANDBOX_MAX_PROGRAM = 8 * 4096,
+};
+
+enum csandbox_mode {
+    CSANDBOX_MAPPED = 1,  // privileged caller, mapped root, idmapped layers
+    CSANDBOX_PLAIN = 2,   // privileged caller, real root with few capabilities: the fallback
+    CSANDBOX_USER = 3,    // unprivileged caller: a user namespace with one id
+};
+
+enum csandbox_flags {
+    CSANDBOX_OWN_NETWORK = 1u << 0,
+    CSANDBOX_LOOPBACK_UP = 1u << 1,
+    CSANDBOX_NO_NEW_PRIVS = 1u << 2,
+    CSANDBOX_SECCOMP = 1u << 3,
+    CSANDBOX_CGROUP_VIEW = 1u << 4,   // show the sandbox's own version-2 control group at /sys/fs/cgroup, read-only
+    CSANDBOX_QUIET_SERVICES = 1u << 5,
+};
+
+// Strings are offsets from the start of the plan to NUL-terminated bytes inside it.
+struct csandbox_overlay {
+    uint32_t mount_point;
+    uint32_t lower_count;
+    uint32_t lowers[CSANDBOX_MAX_LOWERS];  // directories, topmost first
+    uint32_t base;                         // the common parent of upper and work; CSANDBOX_NONE: the private tmpfs
+    uint32_t upper, work;                  // names relative to base
+    uint32_t under_work;                   // with `stacked`: a work directory, relative to the parent of lowers[0]
+    uint32_t under_base, under_upper;
+    uint32_t is_volatile;
+    uint32_t stacked;  // lowers[0] (the only one) lies on the live mount's own file system: see overlay.c
+    uint32_t reserved;
+};
+
+struct csandbox_plan {
+    uint32_t magic, version, size, mode;
+    uint32_t flags;
+    uint32_t mapped_first, mapped_count;  // CSANDBOX_MAPPED: inside 0… is outside mapped_first…
+    uint32_t cgroup_count;
+    uint64_t capabilities;   // what root inside may hold
+    uint64_t scratch_bytes;  // size of the private tmpfs for upper layers; 0: the kernel's default
+    uint64_t temporary_bytes;  // size of /tmp, /run and /dev/shm each; 0: the kernel's default
+    uint64_t open_files;       // RLIMIT_NOFILE; 0: unchanged
+    uint32_t hostname;
+    uint32_t stage;  // an existing directory, covered inside the sandbox's mount namespace while it is built
+    uint32_t overlay_count, overlays;  // struct csandbox_overlay[], 8-byte aligned; the first is "/", parents before children
+    uint32_t mask_count, masks;        // uint32_t[]
+};
+
+// Every message over the control socket, in both directions, is one of these; descriptors come with it by SCM_RIGHTS.
+struct csandbox_message {
+    uint32_t type;
+    uint32_t id;    // of the command, chosen by the agent
+    int32_t value;  // STARTED: pid inside; FAILED: errno; EXITED: code or signal; SIGNAL: number
+    int32_t more;   // FAILED: enum csandbox_step; EXITED: 1 when a signal ended it; SIGNAL: 1 for its whole process group
+    char detail[112];  // FAILED: what was at hand, NUL-terminated
+};
+
+enum csandbox_message_type {
+    // From the agent.
+    CSANDBOX_RUN = 1,     // descriptors: struct csandbox_command in a memfd, then those it lists
+    CSANDBOX_SIGNAL = 2,  // to a running command
+    CSANDBOX_SOCKET = 3,  // asks for a TCP socket made in the sandbox's network; value: AF_INET or AF_INET6
+    // From the sandbox.
+    CSANDBOX_READY = 16,    // descriptors: the root directory (O_PATH), the network namespace, the pid namespace's PID 1 as a pidfd
+    CSANDBOX_FAILED = 17,   // id 0: the sandbox could not be set up; else: the command could not be started
+    CSANDBOX_STARTED = 18,  // the program of command `id` was executed
+    CSANDBOX_EXITED = 19,
+    CSANDBOX_MADE_SOCKET = 20,  // descriptors: the socket; value: 0 or an errno
+};
+
+enum csandbox_command_flags {
+    CSANDBOX_FOREGROUND = 1u << 0,  // make its process group the foreground one of the terminal on descriptor 0
+};
+
+struct csandbox_command {
+    uint32_t magic, version, size;
+    uint32_t flags;
+    uint32_t uid, gid, group_count, groups;  // groups: offset of uint32_t[]
+    uint32_t directory;
+    uint32_t argument_count, arguments;        // offset of uint32_t[] of string offsets
+    uint32_t environment_count, environment;
+    uint32_t passed_count, passed;  // offset of uint32_t[]: the descriptor number in the command for each descriptor sent after the memfd
+};
+
+// What was being done when something failed. Names for people: csandbox_step_name.
+enum csandbox_step {
+    CSANDBOX_STEP_NONE = 0,
+    CSANDBOX_STEP_PLAN,
+    CSANDBOX_STEP_USER_NAMESPACE,
+    CSANDBOX_STEP_ID_MAP,
+    CSANDBOX_STEP_CLONE,
+    CSANDBOX_STEP_CGROUP_JOIN,
+    CSANDBOX_STEP_CGROUP_NAMESPACE,
+    CSANDBOX_STEP_HOSTNAME,
+    CSANDBOX_STEP_PRIVATE_MOUNTS,
+    CSANDBOX_STEP_STAGE,
+    CSANDBOX_STEP_LAYER,
+    CSANDBOX_STEP_IDMAP_LAYER,
+    CSANDBOX_STEP_COPY_LAYER,
+    CSANDBOX_STEP_BECOME_MAPPED,
+    CSANDBOX_STEP_OVERLAY,
+    CSANDBOX_STEP_ATTACH,
+    CSANDBOX_STEP_PROC,
+    CSANDBOX_STEP_DEV,
+    CSANDBOX_STEP_SYS,
+    CSANDBOX_STEP_TEMPORARY,
+    CSANDBOX_STEP_MASK,
+    CSANDBOX_STEP_PIVOT,
+    CSANDBOX_STEP_NETWORK,
+    CSANDBOX_STEP_ENTER_USER_NAMESPACE,
+    CSANDBOX_STEP_SECCOMP,
+    CSANDBOX_STEP_CAPABILITIES,
+    CSANDBOX_STEP_LIMITS,
+    CSANDBOX_STEP_DESCRIPTORS,
+    CSANDBOX_STEP_SUPERVISE,
+    // Steps of starting a command.
+    CSANDBOX_STEP_COMMAND,
+    CSANDBOX_STEP_TOO_MANY,
+    CSANDBOX_STEP_FORK,
+    CSANDBOX_STEP_SESSION,
+    CSANDBOX_STEP_STDIO,
+    CSANDBOX_STEP_DIRECTORY,
+    CSANDBOX_STEP_GROUPS,
+    CSANDBOX_STEP_USER,
+    CSANDBOX_STEP_EXECUTE,
+    CSANDBOX_STEP_COUNT
+};
+
+// One instruction of a system-call filter: struct sock_filter of linux/filter.h, for the agent's side.
+struct csandbox_instruction {
+    uint16_t code;
+    uint8_t jt, jf;
+    uint32_t k;
+};
+
+// The whole of the program `grace-sandbox`.
 int csandbox_main(int argc, char **argv);
+
+// What a step was about, as in "making the overlay"; for messages to people.
+const char *csandbox_step_name(int step);
+
+// --- for the agent's side, which is Swift ---------------------------------------------------------------------------
+
+// Makes the control socket's two ends, close-on-exec. 0 or -errno.
+int csandbox_control_pair(int32_t ends[2]);
+// Sends a message with descriptors. 0 or -errno.
+int csandbox_send(int socket, const struct csandbox_message *message, const int32_t *descriptors, int count);
+// Receives one message. 1: a message with `count` descriptors (capacity CSANDBOX_MAX_PASSED), close-on-exec; 0: the other side is
+// gone; -EAGAIN: nothing yet, unless `wait` is set; other -errno.
+int csandbox_receive(int socket, struct csandbox_message *message, int32_t *descriptors, int32_t *count, int wait);
+// Ends the conversation in both directions; the descriptor stays open.
+int csandbox_shut(int socket);
+// Waits until `descriptor` can be read or is at its end (1), or until `wake` is (2); -errno.
+int csandbox_wait_readable(int descriptor, int wake);
+// Terminal hand-over: makes process group `group` (0: the caller's own) the foreground one. 0 or -errno.
+int csandbox_take_terminal(int terminal, int group);
+
 #endif

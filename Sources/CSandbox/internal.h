@@ -1,0 +1,74 @@
+// Shared by the parts of grace-sandbox. No part keeps state of its own: it is all in struct sandbox.
+#ifndef GRACE_CSANDBOX_INTERNAL_H
+#define GRACE_CSANDBOX_INTERNAL_H
+
+#include "csandbox.h"
+
+#include <sys/types.h>
+
+struct sandbox {
+    const struct csandbox_plan *plan;
+    const char *bytes;  // the plan again, for strings
+    int control;
+    int user_namespace;  // CSANDBOX_MAPPED: the namespace that commands live in
+    uint32_t root_id;    // the host's number for root inside, as this process sees it
+    int stage;           // the tmpfs on which everything is put together
+    int root;            // the sandbox's root directory
+    int ready[3];        // what the agent gets: root, network namespace, pidfd
+    uint64_t kept;       // capabilities of PID 1
+};
+
+static inline const char *csandbox_string(const struct sandbox *sandbox, uint32_t offset) {
+    return sandbox->bytes + offset;
+}
+
+// Reports what failed over the control socket and ends the process. `code` is an errno; `detail` may be NULL.
+_Noreturn void csandbox_fail(const struct sandbox *sandbox, int step, int code, const char *detail);
+
+// plan.c: maps the plan and checks every field of it. NULL and a reason when it is wrong.
+const struct csandbox_plan *csandbox_read_plan(int descriptor, const char **reason);
+
+// launcher.c
+int csandbox_launch(void);
+
+// overlay.c: makes every overlay and attaches them below stage/root; sets sandbox->root.
+void csandbox_make_overlays(struct sandbox *sandbox);
+
+// copy.c: copies a layer's tree into another, keeping what is there. 0 or -1 with errno; `where` gets the path that failed.
+int csandbox_copy_layer(int from, int to, char *where, size_t size);
+
+// mounts.c
+int csandbox_tmpfs(const char *mode, uint32_t owner, uint64_t bytes, unsigned attributes);
+int csandbox_attach(int mount, int directory, const char *path);
+int csandbox_open_inside(int directory, const char *path, int flags);
+int csandbox_clone_tree(int directory, const char *path, int read_only);
+void csandbox_make_stage(struct sandbox *sandbox);
+void csandbox_mount_private(struct sandbox *sandbox);  // proc, dev, sys, tmp, run
+void csandbox_mask(struct sandbox *sandbox);
+void csandbox_pivot(struct sandbox *sandbox);
+
+// kernelfs.c
+void csandbox_mount_proc(struct sandbox *sandbox);
+void csandbox_mount_dev(struct sandbox *sandbox);
+void csandbox_mount_sys(struct sandbox *sandbox);
+
+// privileges.c
+void csandbox_become_mapped(struct sandbox *sandbox);
+void csandbox_drop(struct sandbox *sandbox);
+int csandbox_set_capabilities(uint64_t set);
+int csandbox_bound_capabilities(uint64_t set);
+
+// init.c: runs commands until the agent is gone.
+_Noreturn void csandbox_supervise(struct sandbox *sandbox);
+
+// command.c: in the forked child. Never returns; reports to `report` when the program could not be executed.
+struct csandbox_start_failure {
+    int32_t step, code;
+};
+_Noreturn void csandbox_execute(const struct sandbox *sandbox, const int *descriptors, int count, int report);
+
+// watchdog.c, probe.c
+int csandbox_thaw(int argc, char **argv);
+int csandbox_probe(int argc, char **argv);
+
+#endif

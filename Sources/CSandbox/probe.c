@@ -1,0 +1,153 @@
+// `grace-sandbox probe DIRECTORY`: tries what a sandbox needs, each in a child of its own, and prints a line for each:
+// NAME ok, or NAME STEP ERRNO. DIRECTORY is where throw-away layers would lie. For `grace doctor`.
+#include "internal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/sched.h>
+#include <linux/seccomp.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+// Runs `attempt` in a child inside new namespaces; the errno it failed with, 0 when it did not.
+static int in_child(uint64_t flags, int (*attempt)(const char *), const char *directory) {
+    struct clone_args arguments = {.flags = flags, .exit_signal = SIGCHLD};
+    pid_t pid = (pid_t)syscall(SYS_clone3, &arguments, sizeof arguments);
+    if (pid < 0)
+        return errno;
+    if (pid == 0)
+        _exit(attempt == NULL ? 0 : attempt(directory));
+    int status;
+    if (waitpid(pid, &status, 0) < 0)
+        return errno;
+    return WIFEXITED(status) ? WEXITSTATUS(status) : EINTR;
+}
+
+static int try_seccomp(const char *directory) {
+    uint32_t action = SECCOMP_RET_ERRNO;
+    return syscall(SYS_seccomp, SECCOMP_GET_ACTION_AVAIL, 0, &action) < 0 ? errno : 0;
+}
+
+static int try_user(const char *directory) {
+    return unshare(CLONE_NEWUSER) < 0 ? errno : 0;
+}
+
+static int try_overlay(const char *directory) {
+    char options[1024];
+    if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 || chdir(directory) < 0)
+        return errno;
+    snprintf(options, sizeof options, "lowerdir=/,upperdir=upper,workdir=work%s", geteuid() == 0 ? "" : ",userxattr");
+    if (mount("overlay", "root", "overlay", 0, options) < 0)
+        return errno;
+    // It turns read-only by itself where the upper layer will not do.
+    return mkdir("root/.grace-probe", 0700) < 0 ? errno : 0;
+}
+
+// As an ordinary user: the same from inside a user namespace.
+static int try_own_overlay(const char *directory) {
+    uid_t uid = geteuid();
+    gid_t gid = getegid();
+    if (unshare(CLONE_NEWUSER | CLONE_NEWNS) < 0)
+        return errno;
+    const char *const files[] = {"/proc/self/setgroups", "/proc/self/uid_map", "/proc/self/gid_map"};
+    for (int i = 0; i < 3; i++) {
+        char line[32];
+        snprintf(line, sizeof line, i == 0 ? "deny" : "0 %u 1", i == 1 ? uid : gid);
+        int file = open(files[i], O_WRONLY | O_CLOEXEC);
+        if (file < 0 || write(file, line, strlen(line)) != (ssize_t)strlen(line))
+            return errno;
+        close(file);
+    }
+    char options[1024];
+    if (chdir(directory) < 0)
+        return errno;
+    snprintf(options, sizeof options, "lowerdir=/,upperdir=upper,workdir=work,userxattr");
+    return mount("overlay", "root", "overlay", 0, options) < 0 ? errno : 0;
+}
+
+static int try_idmap(const char *directory) {
+    int user = open("/proc/self/ns/user", O_RDONLY | O_CLOEXEC);
+    pid_t pid = (pid_t)syscall(SYS_clone3, &(struct clone_args){.flags = CLONE_NEWUSER, .exit_signal = SIGCHLD}, sizeof(struct clone_args));
+    if (pid < 0)
+        return errno;
+    if (pid == 0) {
+        pause();
+        _exit(0);
+    }
+    char path[64];
+    int code = 0;
+    const char *const files[] = {"uid_map", "gid_map"};
+    for (int i = 0; i < 2 && code == 0; i++) {
+        snprintf(path, sizeof path, "/proc/%d/%s", pid, files[i]);
+        int file = open(path, O_WRONLY | O_CLOEXEC);
+        if (file < 0 || write(file, "0 2147483648 2147483647", 23) != 23)
+            code = errno;
+        close(file);
+    }
+    snprintf(path, sizeof path, "/proc/%d/ns/user", pid);
+    close(user);
+    user = open(path, O_RDONLY | O_CLOEXEC);
+    int layer = open_tree(AT_FDCWD, "/", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+    struct mount_attr attributes = {.attr_set = 0x00100000 /* MOUNT_ATTR_IDMAP */, .userns_fd = (uint64_t)user};
+    if (code == 0 && (layer < 0 || mount_setattr(layer, "", AT_EMPTY_PATH, &attributes, sizeof attributes) < 0))
+        code = errno;
+    kill(pid, SIGKILL);
+    waitpid(pid, NULL, 0);
+    return code;
+}
+
+static void print(const char *name, int code) {
+    if (code == 0)
+        printf("%s ok\n", name);
+    else
+        printf("%s failed %d\n", name, code);
+}
+
+int csandbox_probe(int argc, char **argv) {
+    if (argc != 3) {
+        fprintf(stderr, "usage: grace-sandbox probe DIRECTORY\n");
+        return 2;
+    }
+    char place[512];
+    snprintf(place, sizeof place, "%s/probe-%d", argv[2], getpid());
+    const char *const parts[] = {"", "/upper", "/work", "/root"};
+    char path[544];
+    for (size_t i = 0; i < 4; i++) {
+        snprintf(path, sizeof path, "%s%s", place, parts[i]);
+        if (mkdir(path, 0700) < 0) {
+            fprintf(stderr, "grace-sandbox: %s: %s\n", path, strerror(errno));
+            return 1;
+        }
+    }
+    uint64_t user = geteuid() == 0 ? 0 : CLONE_NEWUSER;
+    print("user_namespace", in_child(0, try_user, place));
+    print("mount_namespace", in_child(user | CLONE_NEWNS, NULL, place));
+    print("pid_namespace", in_child(user | CLONE_NEWPID, NULL, place));
+    print("network_namespace", in_child(user | CLONE_NEWNET, NULL, place));
+    print("ipc_namespace", in_child(user | CLONE_NEWIPC, NULL, place));
+    print("cgroup_namespace", in_child(user | CLONE_NEWCGROUP, NULL, place));
+    print("seccomp", in_child(0, try_seccomp, place));
+    print("overlay", user == 0 ? in_child(CLONE_NEWNS, try_overlay, place) : in_child(0, try_own_overlay, place));
+    print("mapped_root", user == 0 ? in_child(CLONE_NEWNS, try_idmap, place) : EPERM);
+    fflush(stdout);
+
+    snprintf(path, sizeof path, "%s/upper/.grace-probe", place);
+    rmdir(path);
+    snprintf(path, sizeof path, "%s/work/work", place);
+    chmod(path, 0700);
+    rmdir(path);
+    for (int i = 3; i >= 0; i--) {
+        snprintf(path, sizeof path, "%s%s", place, parts[i]);
+        rmdir(path);
+    }
+    return 0;
+}

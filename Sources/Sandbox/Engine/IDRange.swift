@@ -1,0 +1,31 @@
+internal import Linux
+
+/// Who already has ids in the range that sandboxes are mapped to.
+enum IDRange {
+    /// A sentence naming the first user, group or subordinate range that reaches `first`; `nil` when it is free.
+    static func taken(from first: UInt32, etc: String = "/etc") throws -> String? {
+        for (file, field, what) in [("passwd", 2, "user"), ("group", 2, "group")] {
+            for line in lines("\(etc)/\(file)") {
+                let parts = line.split(separator: ":", omittingEmptySubsequences: false)
+                guard parts.count > field, let id = UInt64(parts[field]), id >= UInt64(first) else { continue }
+                return "the \(what) “\(parts[0])” has the id \(id) (\(etc)/\(file))"
+            }
+        }
+        for file in ["subuid", "subgid"] {
+            for line in lines("\(etc)/\(file)") {
+                let parts = line.split(separator: ":")
+                guard parts.count == 3, let start = UInt64(parts[1]), let count = UInt64(parts[2]) else { continue }
+                let (end, overflow) = start.addingReportingOverflow(count)
+                guard overflow || end > UInt64(first) else { continue }
+                return "“\(parts[0])” may use ids from \(start) on, \(count) of them (\(etc)/\(file))"
+            }
+        }
+        // NSS beyond files (LDAP, systemd): ask for the one that every process inside would be.
+        if etc == "/etc", let user = try Users.lookup(uid: first) { return "the user “\(user.name)” has the id \(first) (NSS)" }
+        return nil
+    }
+
+    private static func lines(_ path: String) -> [Substring] {
+        ((try? Files.readString(path)) ?? "").split(separator: "\n").filter { !$0.hasPrefix("#") }
+    }
+}

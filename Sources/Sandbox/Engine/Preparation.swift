@@ -1,0 +1,217 @@
+internal import Cgroups
+internal import CSandbox
+internal import Glibc
+internal import Linux
+
+/// Everything between a specification and a running sandbox: features weighed, directories and the control group made, the helper
+/// started. What it made is taken down again when a later step fails.
+final class Preparation {
+    private let engine: SandboxEngine
+    private let specification: SandboxSpecification
+    private let name: String
+    private let directory: String
+    private var fallbacks: [FeatureStatus] = []
+    private var cgroup: Cgroup?
+    private var channel: Channel?
+
+    init(engine: SandboxEngine, specification: SandboxSpecification, number: UInt64) throws {
+        self.engine = engine
+        self.specification = specification
+        name = Scratch.name("\(number)-\(specification.label)")
+        directory = "\(engine.scratch)/\(name)"
+    }
+
+    func start() async throws -> Sandbox {
+        let privileged = geteuid() == 0
+        try makeDirectories()
+        let view = HostView.current(
+            mounts: try MountInfo.read(), mask: specification.masks + specification.profile.hide + [engine.scratch])
+        let masks = view.masks.map(\.path)
+        let overlays = try planOverlays(view)
+        try makeCgroup(privileged: privileged)
+        let filter = try SeccompCompiler.program(for: specification.profile.seccomp)
+
+        var mode = CSANDBOX_USER
+        if privileged { mode = try mappingIsFree() ? CSANDBOX_MAPPED : CSANDBOX_PLAIN }
+        if mode == CSANDBOX_USER {
+            try refuseOrRecord(
+                FeatureStatus(
+                    feature: .mappedRoot, available: false,
+                    detail: "The caller is not root, so the sandbox knows one user alone and files it makes belong to the caller.",
+                    mend: "Run Grace as root."))
+        }
+        while true {
+            let greeting = try await launch(mode: mode, overlays: overlays, masks: masks, filter: filter)
+            switch greeting {
+            case .ready(let descriptors) where descriptors.count == 3:
+                guard let channel else { throw SandboxError.helper("The sandbox's control socket is gone.") }
+                return Sandbox(
+                    specification: specification, cgroup: cgroup, fallbacks: fallbacks, channel: channel,
+                    descriptors: descriptors, leftovers: [directory], mode: mode)
+            case .failed(let step, let code, let detail) where mode == CSANDBOX_MAPPED && Self.needsFallback(step, code):
+                // This host, or a file system that a layer lies on, has no idmapped layers.
+                try refuseOrRecord(
+                    FeatureStatus(
+                        feature: .mappedRoot, available: false,
+                        detail: "\(String(cString: csandbox_step_name(step))) (\(detail)) failed with errno \(code), so root inside is "
+                            + "the host's root with few capabilities.",
+                        mend: "Use a kernel from 6.1 on and a root file system that can be idmapped (ext4, xfs, btrfs; tmpfs from 6.3)."))
+                await end()
+                mode = CSANDBOX_PLAIN
+            case .failed(let step, let code, let detail):
+                throw SandboxError.setup(
+                    step: String(cString: csandbox_step_name(step)), errno: code, detail: detail,
+                    advice: Advice.forStep(step, code, mode))
+            case .ready, .silent:
+                throw SandboxError.helper(
+                    "\(engine.helper) ended before the sandbox was ready, without saying why; is it of the same build as this program?")
+            }
+        }
+    }
+
+    /// Takes down what was made. Errors are of no use any more: the first one is being reported.
+    func discard() async {
+        await end()
+        if let cgroup {
+            try? await cgroup.kill(timeout: .seconds(5))
+            try? await cgroup.remove()
+        }
+        try? Scratch.remove(directory)
+    }
+
+    private func end() async {
+        guard let channel else { return }
+        channel.close()
+        _ = await channel.finished()
+        self.channel = nil
+    }
+
+    // MARK: Steps
+
+    private static func needsFallback(_ step: Int32, _ code: Int32) -> Bool {
+        let steps = [
+            CSANDBOX_STEP_USER_NAMESPACE, CSANDBOX_STEP_ID_MAP, CSANDBOX_STEP_IDMAP_LAYER, CSANDBOX_STEP_BECOME_MAPPED,
+            CSANDBOX_STEP_ENTER_USER_NAMESPACE,
+        ]
+        if steps.contains(where: { Int32($0.rawValue) == step }) { return true }
+        // Before 5.19 overlayfs refuses idmapped layers; some file systems can be idmapped but then not written.
+        return step == Int32(CSANDBOX_STEP_OVERLAY.rawValue) && [EINVAL, EROFS, EOVERFLOW].contains(code)
+    }
+
+    /// The range of ids that the mapping takes must be nobody's: a process of that user could signal the sandbox.
+    private func mappingIsFree() throws -> Bool {
+        guard let taken = try IDRange.taken(from: PlanWriter.mappedFirst) else { return true }
+        try refuseOrRecord(
+            FeatureStatus(
+                feature: .mappedRoot, available: false,
+                detail: "The ids from \(PlanWriter.mappedFirst) on are not free on this host: \(taken).",
+                mend: "Give that user, or that range, lower numbers."))
+        return false
+    }
+
+    private func refuseOrRecord(_ status: FeatureStatus) throws {
+        if specification.profile.require.contains(status.feature) { throw SandboxError.missing([status]) }
+        fallbacks.append(status)
+    }
+
+    private func makeDirectories() throws {
+        try Files.makeDirectory(engine.scratch, mode: 0o700, intermediate: true)
+        try Files.makeDirectory(directory, mode: 0o700, intermediate: false)
+        try Files.makeDirectory("\(directory)/stage", mode: 0o700, intermediate: false)
+    }
+
+    private func planOverlays(_ view: HostView) throws -> [PlannedOverlay] {
+        let planner = OverlayPlanner(
+            directory: directory, bounded: specification.profile.limits.disk != nil, view: view)
+        return try planner.plan(specification.overlays)
+    }
+
+    private func makeCgroup(privileged: Bool) throws {
+        let limits = specification.profile.limits
+        var wanted = CgroupLimits()
+        wanted.memory = limits.memory
+        wanted.swap = limits.swap
+        wanted.pids = limits.pids.map { $0 + 1 }  // PID 1 is ours, not the commands'
+        wanted.cpu = limits.cpu
+        guard let host = engine.cgroups else {
+            try drop(&wanted, .memoryLimit, .swapLimit, .pidsLimit, .cpuLimit, reason: "This host has no control groups mounted.")
+            return
+        }
+        let path = "\(engine.cgroupParent)/\(name)"
+        while true {
+            do {
+                cgroup = try Cgroup.create(on: host, path: path, limits: wanted)
+                return
+            } catch CgroupError.limit(let field, _, let reason) {
+                guard let feature = Self.features[field] else { throw SandboxError.invalid("The limit “\(field)” failed: \(reason)") }
+                try drop(&wanted, feature, reason: reason)
+            } catch {
+                // No group at all. Where nothing is demanded of one, an unprivileged caller goes without.
+                guard !privileged else { throw error }
+                try drop(&wanted, .memoryLimit, .swapLimit, .pidsLimit, .cpuLimit, reason: "\(error)")
+                return
+            }
+        }
+    }
+
+    private static let features: [String: Feature] = [
+        "memory": .memoryLimit, "swap": .swapLimit, "pids": .pidsLimit, "cpu": .cpuLimit,
+    ]
+
+    /// Does without limits, when they are set and the profile calls them optional; refuses otherwise.
+    private func drop(_ wanted: inout CgroupLimits, _ features: Feature..., reason: String) throws {
+        var missing: [FeatureStatus] = []
+        for feature in features {
+            let isSet: Bool
+            switch feature {
+            case .memoryLimit: isSet = wanted.memory != nil
+            case .swapLimit: isSet = wanted.swap != nil
+            case .pidsLimit: isSet = wanted.pids != nil
+            default: isSet = wanted.cpu != nil
+            }
+            guard isSet || specification.profile.require.contains(feature) else { continue }
+            let status = FeatureStatus(
+                feature: feature, available: false, detail: reason,
+                mend: "Run Grace as root, have systemd delegate a control group to this user (Delegate=yes), or list "
+                    + "\(feature.rawValue) under the profile's “optional”.")
+            if specification.profile.optional.contains(feature) { fallbacks.append(status) } else { missing.append(status) }
+            switch feature {
+            case .memoryLimit: wanted.memory = nil
+            case .swapLimit: wanted.swap = nil
+            case .pidsLimit: wanted.pids = nil
+            default: wanted.cpu = nil
+            }
+        }
+        if !missing.isEmpty { throw SandboxError.missing(missing) }
+    }
+
+    private func launch(
+        mode: csandbox_mode, overlays: [PlannedOverlay], masks: [String], filter: Descriptor
+    ) async throws -> Channel.Greeting {
+        var ends: [Int32] = [-1, -1]
+        let made = csandbox_control_pair(&ends)
+        guard made == 0 else { throw SystemError(call: "socketpair", subject: "control", code: -made) }
+        let ours = Descriptor(owning: ends[0])
+        let theirs = Descriptor(owning: ends[1])
+        let joins = try cgroup?.joinDescriptors ?? []
+        let showCgroup = cgroup != nil && engine.cgroups?.layout == .unified
+        let plan = try PlanWriter(
+            mode: mode, specification: specification, overlays: overlays, masks: masks, stage: "\(directory)/stage",
+            cgroups: joins.count, showCgroup: showCgroup
+        ).write()
+        var descriptors: [(Int32, Int32)] = [
+            (2, 2), (Int32(CSANDBOX_PLAN_FD), plan.raw), (Int32(CSANDBOX_CONTROL_FD), theirs.raw),
+            (Int32(CSANDBOX_SECCOMP_FD), filter.raw),
+        ]
+        for (index, join) in joins.enumerated() {
+            descriptors.append((Int32(CSANDBOX_CGROUP_FD) + Int32(index), join.raw))
+        }
+        let launcher = try withExtendedLifetime((plan, theirs, filter, joins)) {
+            try Processes.spawn(engine.helper, arguments: ["run"], environment: [:], descriptors: descriptors)
+        }
+        theirs.close()
+        let channel = try Channel(socket: ours, launcher: launcher)
+        self.channel = channel
+        return await channel.greeting()
+    }
+}

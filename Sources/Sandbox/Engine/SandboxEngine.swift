@@ -1,0 +1,95 @@
+public import Cgroups
+internal import CSandbox
+internal import FoundationEssentials
+internal import Glibc
+internal import Linux
+internal import Synchronization
+
+/// Starts sandboxes on this host.
+///
+/// ```swift
+/// let engine = SandboxEngine(cgroups: try CgroupHost.detect(), helper: try SandboxEngine.locateHelper(), scratch: "/var/lib/grace/scratch")
+/// let sandbox = try await engine.start(SandboxSpecification(profile: profile))
+/// let process = try await sandbox.spawn(.shell("id"), stdout: .capture(limit: 4096))
+/// print(try await process.wait(), process.stdout)
+/// let outcome = try await sandbox.end()
+/// ```
+public final class SandboxEngine: Sendable {
+    /// How the host's control groups are laid out; `nil` where there are none: then no limit can be set.
+    public let cgroups: CgroupHost?
+    /// The control group below which sandboxes get theirs.
+    public let cgroupParent: String
+    /// The path of `grace-sandbox`.
+    public let helper: String
+    /// A directory for throw-away layers. What agents that were killed left there is removed when an engine is made.
+    public let scratch: String
+    private let counter = Atomic<UInt64>(0)
+
+    public init(cgroups: CgroupHost?, cgroupParent: String = "grace", helper: String, scratch: String) {
+        self.cgroups = cgroups
+        self.cgroupParent = cgroupParent
+        self.helper = helper
+        self.scratch = scratch
+        Scratch.sweep(scratch)
+    }
+
+    /// Finds `grace-sandbox`: in `GRACE_LIBEXEC_DIR`, beside this program, or, in a test run, among the products of the build.
+    public static func locateHelper() throws -> String {
+        let name = "grace-sandbox"
+        var candidates: [String] = []
+        if let value = getenv("GRACE_LIBEXEC_DIR") { candidates.append("\(String(cString: value))/\(name)") }
+        if let executable = (try? Files.readlink("/proc/self/exe"))?.string {
+            let directory = String(executable[..<(executable.lastIndex(of: "/") ?? executable.startIndex)])
+            candidates += ["\(directory)/\(name)", "\(directory)/../libexec/grace/\(name)", "\(directory)/../lib/grace/\(name)"]
+        }
+        // Under the test runner this program is swiftpm-testing-helper; the test bundle, mapped into it, lies among the products.
+        for line in ((try? Files.readString("/proc/self/maps")) ?? "").split(separator: "\n") where line.hasSuffix(".xctest") {
+            guard let start = line.firstIndex(of: "/"), let end = line.lastIndex(of: "/"), start < end else { continue }
+            candidates.append("\(line[start..<end])/\(name)")
+            break
+        }
+        for candidate in candidates where access(candidate, X_OK) == 0 { return candidate }
+        throw SandboxError.helper(
+            "The helper program \(name) was not found; searched \(candidates.joined(separator: ", ")). Install it beside grace, or say "
+                + "where it lies with GRACE_LIBEXEC_DIR.")
+    }
+
+    /// Starts a sandbox: everything is set up and nothing runs in it yet.
+    ///
+    /// A demand of the profile that this host cannot meet is refused (``SandboxError/missing(_:)``) unless the profile calls it optional;
+    /// then it is in ``Sandbox/fallbacks``. Never is a sandbox weaker in silence.
+    public func start(_ specification: SandboxSpecification) async throws -> Sandbox {
+        try Self.check(specification)
+        let number = counter.add(1, ordering: .relaxed).newValue
+        let preparation = try Preparation(engine: self, specification: specification, number: number)
+        do {
+            let sandbox = try await preparation.start()
+            return sandbox
+        } catch {
+            await preparation.discard()
+            throw error
+        }
+    }
+
+    private static func check(_ specification: SandboxSpecification) throws {
+        let label = specification.label
+        guard !label.isEmpty, label.utf8.count <= 64, label != ".", label != "..",
+            label.utf8.allSatisfy({
+                (48...57).contains($0) || (65...90).contains($0) || (97...122).contains($0) || [45, 46, 95].contains($0)
+            })
+        else {
+            throw SandboxError.invalid("“\(label)” is no label for a sandbox: use letters, digits, “-”, “_” and “.”, at most 64.")
+        }
+        let hostname = specification.hostname
+        guard !hostname.isEmpty, hostname.utf8.count <= 64, hostname.utf8.allSatisfy({ $0 > 32 && $0 < 127 && $0 != 47 }) else {
+            throw SandboxError.invalid("“\(hostname)” is no host name: use printable ASCII without blanks, at most 64 bytes.")
+        }
+        for path in specification.masks + specification.profile.hide + specification.overlays.map(\.mountPoint)
+        where !path.hasPrefix("/") || path.utf8.contains(0) || path.split(separator: "/").contains("..") {
+            throw SandboxError.invalid("“\(path)” is no absolute path without “..”; masks, hidden paths and mount points must be.")
+        }
+        if let first = specification.overlays.first, !specification.overlays.contains(where: { $0.mountPoint == "/" }) {
+            throw SandboxError.invalid("The overlays have none for “/”, only for “\(first.mountPoint)” and the like; the root needs one.")
+        }
+    }
+}

@@ -1,0 +1,207 @@
+public import Cgroups
+internal import CSandbox
+public import FoundationEssentials
+internal import Glibc
+public import Linux
+internal import Synchronization
+
+/// A running sandbox: an isolated process tree over a copy-on-write view of the host.
+///
+/// Everything in it dies with ``end()``, with this object, and with the process that started it, however that dies.
+public final class Sandbox: Sendable {
+    /// Its control group; `nil` where the caller may make none.
+    public let cgroup: Cgroup?
+    /// The network namespace, for opening sockets inside; `nil` with the host's network.
+    public let networkNamespace: Descriptor?
+    /// What the profile asked for and this host or caller could not give: to be recorded in evidence.
+    public let fallbacks: [FeatureStatus]
+    /// The specification it was started from.
+    public let specification: SandboxSpecification
+
+    private let channel: Channel
+    private let root: Descriptor
+    private let first: Descriptor
+    private let leftovers: [String]
+    private let mapped: Bool
+    private let singleUser: Bool
+    private let started = ContinuousClock.now
+    private struct State {
+        var breach: Breach?
+        var timer: Task<Void, Never>?
+        var ending: Task<Result<SandboxOutcome, any Error>, Never>?
+    }
+    private let state = Mutex(State())
+
+    init(
+        specification: SandboxSpecification, cgroup: Cgroup?, fallbacks: [FeatureStatus], channel: Channel,
+        descriptors: [Descriptor], leftovers: [String], mode: csandbox_mode
+    ) {
+        self.specification = specification
+        self.cgroup = cgroup
+        self.fallbacks = fallbacks
+        self.channel = channel
+        root = descriptors[0]
+        networkNamespace = specification.profile.network == .host ? nil : descriptors[1]
+        first = descriptors[2]
+        self.leftovers = leftovers
+        mapped = mode == CSANDBOX_MAPPED
+        singleUser = mode == CSANDBOX_USER
+        if let seconds = specification.profile.limits.time {
+            let timer = Task { [weak self] in
+                try? await Task.sleep(for: .seconds(seconds))
+                if !Task.isCancelled { self?.break(.timeout) }
+            }
+            state.withLock { $0.timer = timer }
+        }
+    }
+
+    deinit {
+        state.withLock { $0.timer?.cancel() }
+        channel.close()
+    }
+
+    /// Starts a command. Returns once its program is executed.
+    ///
+    /// - Parameter extra: further descriptors, by the number (3…250) that the command finds each at.
+    /// - Throws: ``SandboxError/start(step:errno:program:)`` when it cannot be executed.
+    public func spawn(
+        _ command: Command, stdin: Stdio = .null, stdout: Stdio = .null, stderr: Stdio = .null,
+        extra: [Int32: Descriptor] = [:]
+    ) async throws -> SandboxProcess {
+        try await spawn(command, streams: [stdin, stdout, stderr], extra: extra, foreground: false)
+    }
+
+    func spawn(
+        _ command: Command, streams: [Stdio], extra: [Int32: Descriptor], foreground: Bool
+    ) async throws -> SandboxProcess {
+        var passed: [(target: Int32, descriptor: Descriptor)] = []
+        var captures: [Capture] = []
+        for (number, stdio) in streams.enumerated() {
+            let target = Int32(number)
+            switch stdio {
+            case .null: break
+            case .inherit: passed.append((target, try Self.duplicate(target)))
+            case .descriptor(let descriptor): passed.append((target, descriptor))
+            case .capture(let limit):
+                guard number > 0 else { throw SandboxError.invalid("Standard input cannot be captured.") }
+                let (read, write) = try Descriptor.pipe()
+                passed.append((target, write))
+                let bound = min(limit, specification.profile.limits.output.map { Int(clamping: $0) } ?? .max)
+                captures.append(
+                    try Capture(stream: target, limit: bound, source: read) { [weak self] in self?.break(.output) })
+            }
+        }
+        for (target, descriptor) in extra.sorted(by: { $0.key < $1.key }) {
+            guard (3...250).contains(target) else {
+                throw SandboxError.invalid("A command's extra descriptors are numbered 3 to 250; \(target) is not.")
+            }
+            passed.append((target, descriptor))
+        }
+        guard passed.count < CSANDBOX_MAX_PASSED else {
+            throw SandboxError.invalid("A command takes at most \(CSANDBOX_MAX_PASSED - 1) descriptors.")
+        }
+        let identity = try CommandIdentity.resolve(command.user, singleUser: singleUser)
+        let plan = try CommandWriter.write(
+            command, environment: specification.profile.environment, identity: identity, targets: passed.map(\.target),
+            foreground: foreground)
+        let (id, start) = await channel.run([plan] + passed.map(\.descriptor))
+        switch start {
+        case .started(let pid): return SandboxProcess(pid: pid, id: id, channel: channel, captures: captures)
+        case .failed(let step, let code):
+            throw SandboxError.start(
+                step: String(cString: csandbox_step_name(step)), errno: code, program: command.arguments.first ?? "")
+        case .ended:
+            throw SandboxError.ended("The sandbox “\(specification.label)” has ended\(ended); start a new one.")
+        }
+    }
+
+    private var ended: String {
+        state.withLock { $0.breach }.map { " (\($0.rawValue))" } ?? ""
+    }
+
+    private static func duplicate(_ number: Int32) throws -> Descriptor {
+        let copy = fcntl(number, F_DUPFD_CLOEXEC, 3)
+        guard copy >= 0 else { throw SystemError(call: "fcntl", subject: "descriptor \(number)", code: errno) }
+        return Descriptor(owning: copy)
+    }
+
+    /// A TCP socket, not yet connected, that lives in the sandbox's network. Unlike ``networkNamespace`` it needs no privilege.
+    ///
+    /// - Parameter family: AF_INET or AF_INET6.
+    public func tcpSocket(family: Int32 = 2) async throws -> Descriptor {
+        guard let socket = await channel.tcpSocket(family: family) else {
+            throw SandboxError.ended("The sandbox “\(specification.label)” gave no socket: it has ended\(ended).")
+        }
+        return socket
+    }
+
+    /// Reads a file as the sandbox sees it, while the sandbox runs: a report that a check wrote, for example.
+    ///
+    /// Symbolic links are followed, but never out of the sandbox.
+    ///
+    /// - Throws: `SystemError`; EFBIG when it has more than `limit` bytes, EINVAL when it is no regular file.
+    public func read(_ path: String, limit: Int = 64 << 20) throws -> Data {
+        let inRoot: UInt64 = 0x10  // RESOLVE_IN_ROOT
+        let noMagic: UInt64 = 0x02  // RESOLVE_NO_MAGICLINKS
+        let file = try Files.open(path, flags: O_RDONLY | O_NONBLOCK, at: root, resolve: inRoot | noMagic)
+        guard try Files.status(of: file).isFile else { throw SystemError(call: "read", subject: path, code: EINVAL) }
+        return try Files.read(file, limit: limit, subject: path)
+    }
+
+    /// Kills everything, waits until the last process is gone, and removes the control group and the throw-away layers.
+    ///
+    /// May be called more than once; every call gets the same outcome.
+    ///
+    /// - Throws: when something is left that could not be removed.
+    public func end() async throws -> SandboxOutcome {
+        let ending = state.withLock { state in
+            if let ending = state.ending { return ending }
+            state.timer?.cancel()
+            // A task of its own: the caller's cancellation must not leave half a sandbox.
+            let ending = Task { [self] () -> Result<SandboxOutcome, any Error> in
+                do { return .success(try await finish()) } catch { return .failure(error) }
+            }
+            state.ending = ending
+            return ending
+        }
+        return try await ending.value.get()
+    }
+
+    private func finish() async throws -> SandboxOutcome {
+        let diskFull = specification.profile.limits.disk != nil && isScratchFull()
+        channel.close()
+        try? Processes.sendSignal(first, 9)
+        _ = await channel.finished()
+        let elapsed = started.duration(to: .now)
+        var sample = CgroupSample()
+        if let cgroup {
+            // PID 1's end was everybody's end; a process put into the group from outside must not keep it either.
+            try await cgroup.kill(timeout: .seconds(5))
+            sample = cgroup.sample()
+            try await cgroup.remove()
+        }
+        root.close()
+        networkNamespace?.close()
+        first.close()
+        for path in leftovers { try Scratch.remove(path) }
+        let noticed = state.withLock { $0.breach }
+        let found: Breach? =
+            (sample.oomKills ?? 0) > 0 ? .oom : diskFull ? .disk : (sample.pidsRefused ?? 0) > 0 ? .pids : nil
+        let parts = elapsed.components
+        return SandboxOutcome(
+            breach: noticed ?? found, final: sample,
+            elapsed: Double(parts.seconds) + Double(parts.attoseconds) / 1e18)
+    }
+
+    /// Notes a breach and kills everything. The first breach stays.
+    func `break`(_ breach: Breach) {
+        state.withLock { if $0.breach == nil { $0.breach = breach } }
+        try? Processes.sendSignal(first, 9)
+    }
+
+    /// An overlay answers statfs for its upper layer, here the bounded tmpfs.
+    private func isScratchFull() -> Bool {
+        guard let status = try? Files.fileSystem("/proc/self/fd/\(root.raw)/") else { return false }
+        return status.available < 4096
+    }
+}
