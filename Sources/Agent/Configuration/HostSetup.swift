@@ -73,3 +73,12 @@ public struct HostSetup: Sendable {
 
         """
 }
+
+extension HostSetup {
+    /// What a test without a coordinator needs.
+    public func makeVerifyDirectories() throws {
+        for path in [places.state, places.agentState, places.missions, places.forks, places.blobs, places.scratch] {
+            if try Files.status(path) == nil { try Files.makeDirectory(path, mode: 0o700, intermediate: true) }
+        }
+    }
+}

@@ -17,7 +17,7 @@ public struct Policies: Sendable {
 
     /// Reads all of them; a missing or damaged file is an error, never an empty policy.
     public static func load(_ places: Places) throws -> Policies {
-        func read(_ path: String) throws -> String {
+        try load(places) { path in
             do {
                 return try Files.readString(path)
             } catch {
@@ -26,6 +26,21 @@ public struct Policies: Sendable {
                         + "`grace up` writes a documented default where there is none.")
             }
         }
+    }
+
+    /// As ``load(_:)``, with the documented defaults where a file does not exist: for tests that promote nothing.
+    public static func loadOrDefault(_ places: Places) throws -> Policies {
+        let defaults = [
+            places.governanceFile: Governance.defaultText, places.constitutionFile: Constitution.defaultText,
+            places.approversFile: HostSetup.approvers(["nobody"]), places.allowedSignersFile: "",
+        ]
+        return try load(places) { path in
+            if try Files.status(path) == nil, let text = defaults[path] { return text }
+            return try Files.readString(path)
+        }
+    }
+
+    private static func load(_ places: Places, read: (String) throws -> String) throws -> Policies {
         let governance = try read(places.governanceFile)
         let constitution = try read(places.constitutionFile)
         let approvers = try read(places.approversFile)

@@ -1,0 +1,146 @@
+internal import Documents
+internal import FoundationEssentials
+internal import Ledger
+internal import Linux
+internal import Missions
+internal import Parliament
+internal import Promotion
+
+/// What the agent remembers of a promotion beside the promoter's own journal.
+struct PromotionRecord: Codable {
+    /// The promotion's id in the promoter.
+    var promotion: String
+    var evidence: Digest
+    var nonce: String
+    /// When live carried the change; `nil` until then.
+    var promotedAt: Date?
+    /// When the watch ends.
+    var watchUntil: Date?
+}
+
+extension AgentService {
+    /// Phase 7: probes until the watch's time is over, or until it must be rolled back.
+    func watch(_ mission: Mission) async {
+        do {
+            let folder = try context.folder(mission.id)
+            guard let record: PromotionRecord = try folder.value("promotion.json"), let until = record.watchUntil else {
+                throw AgentError("The agent has no record of promoting the mission \(mission.id); it can't watch it.")
+            }
+            let specification = mission.file.live.watch
+            var state = WatchState(limits: specification.limits)
+            let prober = Prober(client: context.http)
+            let clock = ContinuousClock()
+            var next = clock.now
+            var told = clock.now
+            try? await say(mission, "monitoring", "Watching for \(Span(seconds: max(0, until.timeIntervalSince(context.now).rounded()))).")
+            while context.now < until {
+                next = max(next + .seconds(specification.interval), clock.now)
+                for probe in specification.probes {
+                    if let reason = state.take(await prober.probe(probe.http)) {
+                        return await rollBack(mission, record, reason: "The watch failed: \(reason).")
+                    }
+                }
+                if clock.now - told > .seconds(5) {
+                    told = clock.now
+                    let left = max(0, until.timeIntervalSince(context.now).rounded())
+                    let latency = state.p95.map { ", p95 \(Int(($0 * 1000).rounded())) ms" } ?? ""
+                    try? await say(
+                        mission, "monitoring",
+                        "\(state.count) probes\(latency), \(Int((state.errorRate * 100).rounded())) % failed; \(Span(seconds: left)) left.")
+                }
+                try await clock.sleep(until: min(next, clock.now + .seconds(max(0, until.timeIntervalSince(context.now)))))
+            }
+            try context.promoter.confirm(id: record.promotion)
+            try journal("watch.passed", mission, ["promotion": .string(record.promotion), "probes": .integer(Int64(state.count))])
+            try await spool.flush()
+            let summary = state.p95.map { ", p95 latency \(Int(($0 * 1000).rounded())) ms" } ?? ""
+            _ = try await report(
+                .watchPassed, mission.id, reason: "the watch passed: \(state.count) probes\(summary)",
+                body: ["probes": .integer(Int64(state.count)), "p95_seconds": state.p95.map { .number($0) } ?? .null])
+        } catch is CancellationError {
+        } catch {
+            context.logger.error("the watch could not go on: \(error)", metadata: ["mission": "\(mission.id)"])
+        }
+    }
+
+    /// People asked for a rollback: the coordinator lets through those who may, and taking back is the safe direction. After the
+    /// watch it takes a signed act, which is verified here.
+    func requestedRollback(_ request: WorkRequest) async {
+        do {
+            let view = try await context.link.mission(request.mission_id)
+            let folder = try context.folder(request.mission_id)
+            guard let record: PromotionRecord = try folder.value("promotion.json") else {
+                throw AgentError("The agent never promoted the mission \(request.mission_id); there is nothing to take back.")
+            }
+            if view.mission.phase != .monitoring, view.mission.phase != .rollingBack {
+                try verify(request.act, mission: view.mission)
+            }
+            await rollBack(view.mission, record, reason: "\(request.by) asked for it: \(request.reason)")
+        } catch {
+            context.logger.warning("a rollback was refused: \(error)", metadata: ["mission": "\(request.mission_id)"])
+            try? await say(request.mission_id, "rollback", "The rollback was refused: \(error)")
+        }
+    }
+
+    /// Goes on with a rollback that a kill interrupted.
+    func finishRollback(_ mission: Mission, reason: String) async {
+        guard let record: PromotionRecord = try? context.folder(mission.id).value("promotion.json") else {
+            _ = try? await report(.rollbackFrozen, mission.id, reason: "the agent has no record of the promotion; a person must look")
+            return
+        }
+        await rollBack(mission, record, reason: reason)
+    }
+
+    private func rollBack(_ mission: Mission, _ record: PromotionRecord, reason: String) async {
+        // Whatever can't be recorded or reported must not keep live from being restored (DESIGN section 8.6).
+        try? journal("rollback.intent", mission, ["promotion": .string(record.promotion)])
+        if mission.file.live.rollbackHarmful {
+            try? journal("rollback.frozen", mission, ["promotion": .string(record.promotion)])
+            _ = try? await report(
+                .rollbackFrozen, mission.id,
+                reason: "\(reason) The mission declares a rollback harmful: the change stays, and a person must look.")
+            return
+        }
+        let result: RollbackResult
+        do {
+            if context.promoter.status(id: record.promotion)?.phase == .rolledBack {
+                result = .rolledBack
+            } else {
+                result = try await lock.exclusively { try await context.promoter.rollback(id: record.promotion) }
+            }
+        } catch {
+            try? journal("rollback.failed", mission, ["promotion": .string(record.promotion)])
+            await reportRollback(mission, .rollbackFrozen, "\(reason) The rollback failed: \(error)")
+            return
+        }
+        switch result {
+        case .rolledBack:
+            try? journal("rollback.done", mission, ["promotion": .string(record.promotion)])
+            await reportRollback(mission, .rolledBack, reason)
+        case .frozen(let conflicts):
+            try? journal("rollback.frozen", mission, ["promotion": .string(record.promotion)])
+            let why = conflicts.isEmpty
+                ? context.promoter.status(id: record.promotion)?.reason ?? "its effect is unknown"
+                : conflicts.map(\.description).joined(separator: "; ")
+            await reportRollback(mission, .rollbackFrozen, "\(reason) A rollback would overwrite later changes: \(why)")
+        }
+    }
+
+    private func reportRollback(_ mission: Mission, _ event: MissionEvent, _ reason: String) async {
+        do {
+            if mission.phase != .rollingBack {
+                _ = try await report(.rollbackStarted, mission.id, reason: reason)
+            }
+            _ = try await report(event, mission.id, reason: reason)
+            try? await spool.flush()
+        } catch {
+            context.logger.error("\(error)", metadata: ["mission": "\(mission.id)"])
+        }
+    }
+
+    func say(_ mission: Mission, _ stage: String, _ text: String) async throws { try await say(mission.id, stage, text) }
+
+    func say(_ mission: String, _ stage: String, _ text: String) async throws {
+        try await context.link.progress(ProgressReport(stage: stage, text: text, body: .null), mission: mission)
+    }
+}
