@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <linux/fs.h>
 #include <linux/openat2.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
@@ -169,6 +170,10 @@ int clinux_flock(int descriptor, int exclusive, int wait) {
 }
 int clinux_funlock(int descriptor) { return (int)RETRY(flock(descriptor, LOCK_UN)); }
 int clinux_lease(int descriptor, int release) {
+    // The kernel tells the holder of a writer's attempt by SIGIO, whose default is to end the process: let it be SIGURG, whose
+    // default is to be ignored.
+    if (!release && fcntl(descriptor, F_SETSIG, SIGURG) < 0)
+        return -errno;
     return (int)RETRY(fcntl(descriptor, F_SETLEASE, release ? F_UNLCK : F_RDLCK));
 }
 int clinux_clone_file(int from, int to) { return (int)RETRY(ioctl(to, FICLONE, from)); }

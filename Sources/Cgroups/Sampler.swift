@@ -63,7 +63,12 @@ final class Sampler: Sendable {
     }
 
     private static func text(_ descriptor: Descriptor) throws -> String {
-        String(decoding: try Files.pread(descriptor, count: 16384, offset: 0), as: UTF8.self)
+        // Almost every file fits the first; io.stat has a line for each device.
+        for size in [4096, 65536, 1 << 20] {
+            let bytes = try Files.pread(descriptor, count: size, offset: 0)
+            if bytes.count < size { return String(decoding: bytes, as: UTF8.self) }
+        }
+        throw SystemError(call: "pread", subject: "\(descriptor)", code: 27 /* EFBIG */)
     }
 
     private func makePlan() -> Plan {

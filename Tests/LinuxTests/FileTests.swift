@@ -129,7 +129,10 @@ struct FileTests {
             #expect(try !Files.readLease(reader))
             writer.close()
             #expect(try Files.readLease(reader))
+            // The kernel now tells this process, by a signal that must not end it.
+            #expect(errorName { _ = try Files.open("\(directory)/f", flags: O_WRONLY | O_NONBLOCK) } == "EAGAIN")
             try Files.endLease(reader)
+            _ = try Files.open("\(directory)/f", flags: O_WRONLY | O_NONBLOCK)
         }
     }
 }

@@ -97,7 +97,8 @@ extension Files {
     }
 
     /// Takes a read lease (`F_SETLEASE`): it is refused while anybody has the file open for writing or maps it so, and nobody
-    /// may from then on until ``endLease(_:)``.
+    /// may from then on until ``endLease(_:)``: an open for writing waits up to `/proc/sys/fs/lease-break-time` seconds (45)
+    /// and then goes ahead, so be brief. The kernel's notice of that is made SIGURG, which is ignored unless handled.
     ///
     /// - Returns: `false` where a writer has the file.
     public static func readLease(_ descriptor: Descriptor) throws -> Bool {
