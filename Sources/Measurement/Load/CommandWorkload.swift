@@ -28,7 +28,9 @@ public enum CommandWorkload {
             }
             let parts = line.split { $0 == " " || $0 == "\t" || $0 == "=" || $0 == ":" }
             guard let name = parts.first, !name.hasPrefix("#") else { continue }
-            guard name == "latency_seconds", parts.count == 2 else { throw refuse("expected latency_seconds and a number") }
+            guard name == "latency_seconds", parts.count == 2 else {
+                throw refuse("expected latency_seconds and a number")
+            }
             guard let value = Double(parts[1]), value.isFinite, value >= 0 else {
                 throw refuse("expected a number of seconds, 0 or more")
             }
@@ -48,6 +50,8 @@ public enum CommandWorkload {
     ///   - output: what it wrote to descriptor 3.
     ///   - duration: wall time in seconds.
     ///   - exitCode: 0 is success; 128 + n for a signal.
+    /// - Returns: the report.
+    /// - Throws: ``Malformed`` when descriptor 3 got something else than latencies.
     public static func report(output: Data, duration: Double, exitCode: Int32) throws -> LoadReport {
         let failed = exitCode != 0
         let reported = try parse(output)

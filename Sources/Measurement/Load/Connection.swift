@@ -39,7 +39,9 @@ struct Connection: ~Copyable {
         var reader = ResponseReader(method: method)
         var buffer = [UInt8](repeating: 0, count: 16384)
         while !reader.isComplete {
-            let count = buffer.withUnsafeMutableBytes { recv(socket.raw, $0.baseAddress, $0.count, Int32(MSG_DONTWAIT)) }
+            let count = buffer.withUnsafeMutableBytes {
+                recv(socket.raw, $0.baseAddress, $0.count, Int32(MSG_DONTWAIT))
+            }
             let code = errno
             do throws(ResponseReader.Malformed) {
                 if count > 0 {

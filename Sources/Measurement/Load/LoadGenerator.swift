@@ -84,7 +84,9 @@ final class LoadRun: Sendable {
         var connections = LaneConnections()
         // Connections stand before the clock starts; one that can't be opened is tried again by its first request.
         for endpoint in Set(targets.map(\.endpoint)) {
-            if let socket = try? connect(endpoint.host, endpoint.port) { connections.keep(Connection(socket), endpoint) }
+            if let socket = try? connect(endpoint.host, endpoint.port) {
+                connections.keep(Connection(socket), endpoint)
+            }
         }
         let (_, arrived) = ready.add(1, ordering: .acquiringAndReleasing)
         if arrived == lanes { start.store(Monotonic.now + 2_000_000, ordering: .releasing) }
@@ -164,7 +166,9 @@ struct LaneConnections: ~Copyable {
 
     /// An idle connection that the peer hasn't closed meanwhile.
     mutating func take(_ endpoint: LoadTarget.Endpoint) -> Connection? {
-        guard let slot = slots.removeValue(forKey: endpoint), let connection = slot.connection.take() else { return nil }
+        guard let slot = slots.removeValue(forKey: endpoint), let connection = slot.connection.take() else {
+            return nil
+        }
         if connection.isStale() { return nil }
         return consume connection
     }

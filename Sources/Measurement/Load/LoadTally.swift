@@ -29,7 +29,8 @@ struct LoadTally: Sendable {
     mutating func failed(at end: Int64, _ what: String) {
         finish(at: end)
         errors += 1
-        let sample = what.unicodeScalars.count > Self.longestSample ? String(what.prefix(Self.longestSample)) + "…" : what
+        let sample =
+            what.unicodeScalars.count > Self.longestSample ? String(what.prefix(Self.longestSample)) + "…" : what
         if samples.count < Self.mostSamples, !samples.contains(sample) { samples.append(sample) }
     }
 

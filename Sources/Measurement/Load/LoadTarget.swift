@@ -25,7 +25,9 @@ struct LoadTarget: Sendable, Equatable {
         let rest = url.dropFirst(7)
         let end = rest.firstIndex { $0 == "/" || $0 == "?" || $0 == "#" } ?? rest.endIndex
         let authority = String(rest[..<end])
-        guard !authority.contains("@") else { throw refuse("no user name or password here; write an Authorization header") }
+        guard !authority.contains("@") else {
+            throw refuse("no user name or password here; write an Authorization header")
+        }
         var host = authority
         var port: UInt16 = 80
         let afterBracket = authority.lastIndex(of: "]") ?? authority.startIndex
@@ -99,7 +101,8 @@ extension LoadPlan {
         }
         if requests > 10_000_000 { found.append("workload.http: \(requests) requests in one run are too many") }
         if !(1...Self.mostConnections).contains(connections) {
-            found.append("workload.http.connections: must lie between 1 and \(Self.mostConnections), not \(connections)")
+            found.append(
+                "workload.http.connections: must lie between 1 and \(Self.mostConnections), not \(connections)")
         }
         if !(timeout > 0 && timeout <= 300) {
             found.append("workload.http.timeout: must lie above 0 and up to 300 s, not \(timeout) s")

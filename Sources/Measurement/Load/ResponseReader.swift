@@ -83,7 +83,8 @@ struct ResponseReader: Sendable {
         default:
             throw Malformed(
                 why: isUntouched
-                    ? "the connection was closed without an answer" : "the connection was closed in the middle of the answer")
+                    ? "the connection was closed without an answer"
+                    : "the connection was closed in the middle of the answer")
         }
     }
 
@@ -98,7 +99,8 @@ struct ResponseReader: Sendable {
         case .chunkSize:
             headBytes = 0
             let digits = line.prefix { $0 != 59 && $0 != 32 && $0 != 9 }
-            guard digits.count <= 15, let size = Int(String(decoding: digits, as: UTF8.self), radix: 16), size >= 0 else {
+            guard digits.count <= 15, let size = Int(String(decoding: digits, as: UTF8.self), radix: 16), size >= 0
+            else {
                 throw Malformed(why: "a chunk's size is no number")
             }
             state = size == 0 ? .trailer : .chunk(remaining: size)

@@ -6,6 +6,7 @@ extension TrialPlan {
     /// An error rate judged from counts needs requests: without any error, n requests of the candidate only show that the
     /// rate lies below about 3/n. And a margin of 0 can be met only by something that is better.
     /// - Parameter requestsPerArm: requests of one run of one arm; for a command workload the operations it reports, or 1.
+    /// - Returns: one sentence for each such boundary.
     public func unreachable(requestsPerArm: Int) -> [String] {
         var found: [String] = []
         for boundary in boundaries {

@@ -45,7 +45,9 @@ public struct TrialPlan: Codable, Equatable, Sendable, Hashable {
         if !(confidence >= 0.5 && confidence <= 0.9999) {
             found.append("trial.confidence: must lie between 50% and 99.99%, not \(Wording.percent(confidence))")
         }
-        if boundaries.isEmpty { found.append("goals, guardrails: at least one is needed, or there is nothing to decide") }
+        if boundaries.isEmpty {
+            found.append("goals, guardrails: at least one is needed, or there is nothing to decide")
+        }
         found += boundaries.compactMap(\.problem)
         var seen: Set<String> = []
         for boundary in boundaries where !seen.insert("\(boundary.role) \(boundary.kpi)").inserted {

@@ -89,7 +89,9 @@ struct MarkupReader {
             guard skip("=") else { throw defect("the attribute \(key) has no value") }
             skipBlanks()
             let value = try takeValue(of: key)
-            guard attributes.updateValue(value, forKey: key) == nil else { throw defect("the attribute \(key) is there twice") }
+            guard attributes.updateValue(value, forKey: key) == nil else {
+                throw defect("the attribute \(key) is there twice")
+            }
             guard attributes.count <= Self.mostAttributes else { throw defect("<\(name)> has too many attributes") }
         }
     }
@@ -150,7 +152,9 @@ struct MarkupReader {
         let code =
             name.hasPrefix("#x")
             ? UInt32(name.dropFirst(2), radix: 16) : name.hasPrefix("#") ? UInt32(name.dropFirst()) : nil
-        guard let code, let scalar = Unicode.Scalar(code) else { throw defect("the entity &\(name); is not known here") }
+        guard let code, let scalar = Unicode.Scalar(code) else {
+            throw defect("the entity &\(name); is not known here")
+        }
         return Array(String(Character(scalar)).utf8)
     }
 

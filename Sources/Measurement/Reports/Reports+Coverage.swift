@@ -5,6 +5,8 @@ extension Reports {
     /// - Parameters:
     ///   - data: the report.
     ///   - name: what to call it in errors, usually its path.
+    /// - Returns: covered and coverable lines.
+    /// - Throws: ``Malformed``.
     public static func coverage(_ data: Data, name: String) throws -> Coverage {
         let first = data.first { $0 > 32 && $0 < 127 }
         return first == UInt8(ascii: "<") ? try cobertura(data, name: name) : try lcov(data, name: name)
@@ -80,7 +82,9 @@ extension Reports {
                 files[file, default: [:]][String(parts[0]), default: false] =
                     files[file]?[String(parts[0])] == true || count > 0
             } else if line.hasPrefix("LF:") || line.hasPrefix("LH:") {
-                guard file != nil, let count = Int(line.dropFirst(3)) else { throw refuse("\(line.prefix(3)) needs a count") }
+                guard file != nil, let count = Int(line.dropFirst(3)) else {
+                    throw refuse("\(line.prefix(3)) needs a count")
+                }
                 if line.hasPrefix("LF:") { found = count } else { hit = count }
             } else if !line.isEmpty, !line.hasPrefix("#"), !line.contains(":") {
                 throw refuse("this is no LCOV record")

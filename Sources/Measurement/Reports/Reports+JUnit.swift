@@ -7,6 +7,8 @@ extension Reports {
     /// - Parameters:
     ///   - data: the report.
     ///   - name: what to call it in errors, usually its path.
+    /// - Returns: the counts.
+    /// - Throws: ``Malformed``.
     public static func junit(_ data: Data, name: String) throws -> Tests {
         var reader = MarkupReader(Array(try checked(data, name)))
         var tests = Tests()
@@ -22,7 +24,9 @@ extension Reports {
                     depth += 1
                     switch element {
                     case "testcase":
-                        let parts = [attributes["classname"], attributes["name"]].compactMap { $0 }.filter { !$0.isEmpty }
+                        let parts = [attributes["classname"], attributes["name"]].compactMap { $0 }.filter {
+                            !$0.isEmpty
+                        }
                         current = (parts.joined(separator: "."), false, false)
                     case "failure", "error": current?.failed = true
                     case "skipped": current?.skipped = true

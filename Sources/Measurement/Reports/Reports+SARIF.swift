@@ -9,6 +9,8 @@ extension Reports {
     /// - Parameters:
     ///   - data: the report.
     ///   - name: what to call it in errors, usually its path.
+    /// - Returns: the counts of all runs together.
+    /// - Throws: ``Malformed``.
     public static func sarif(_ data: Data, name: String) throws -> Findings {
         let log: JSON
         do {
@@ -60,7 +62,9 @@ extension Reports {
     private static func defaultLevel(_ result: JSON, _ rules: [JSON]) -> String {
         let id = result["ruleId"]?.string ?? result["rule"]?["id"]?.string
         var rule: JSON?
-        if let index = result["ruleIndex"]?.integer ?? result["rule"]?["index"]?.integer, index >= 0, index < rules.count {
+        if let index = result["ruleIndex"]?.integer ?? result["rule"]?["index"]?.integer, index >= 0,
+            index < rules.count
+        {
             rule = rules[Int(index)]
         } else if let id {
             rule = rules.first { $0["id"]?.string == id }

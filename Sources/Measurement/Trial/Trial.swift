@@ -32,6 +32,7 @@ public struct Trial: Sendable {
     ///     it is given the block's number alone, so it can't favour an arm. See ``DiscardRule``.
     ///   - progress: told each block and the result so far; a durable caller records the block here.
     /// - Returns: the result and all blocks, recorded ones included.
+    /// - Throws: ``TrialError``, `CancellationError`, and whatever `arm` and `progress` throw.
     public func run(
         arm: @Sendable (_ kind: TrialArm, _ block: Int, _ position: Int) async throws -> ArmMeasurement,
         disturbance: @Sendable (_ block: Int) async -> String? = { _ in nil },

@@ -42,7 +42,9 @@ import Testing
         var judge = Judge(plan: QuickstartTests.plan)
         var slow = QuickstartTests.slow
         slow[.throughput] = 60
-        _ = judge.run(baseline: .arm(slow, requests: 100, errors: 2), candidate: .arm(QuickstartTests.fast, requests: 100, errors: 1))
+        _ = judge.run(
+            baseline: .arm(slow, requests: 100, errors: 2),
+            candidate: .arm(QuickstartTests.fast, requests: 100, errors: 1))
         let metrics = KPIMetrics(judge.result())
         #expect(abs((metrics.latencyImprovement ?? 0) - 38) < 1e-9)
         #expect(abs((metrics.performanceImprovement ?? 0) - 100 * 0.8 / 0.9) < 1e-9)

@@ -12,7 +12,9 @@ import Testing
         #expect(try CommandWorkload.parse(Data()) == [])
     }
 
-    @Test(arguments: ["latency 3", "latency_seconds", "latency_seconds x", "latency_seconds -1", "latency_seconds inf", "1 2"])
+    @Test(arguments: [
+        "latency 3", "latency_seconds", "latency_seconds x", "latency_seconds -1", "latency_seconds inf", "1 2",
+    ])
     func `anything else is refused with its line`(line: String) {
         let error = #expect(throws: CommandWorkload.Malformed.self) {
             try CommandWorkload.parse(Data("latency_seconds 1\n\(line)\n".utf8))

@@ -86,7 +86,8 @@ import Testing
             #expect(report.requests == 60)
             #expect(report.errors == 10)
             #expect(server.requests == 60)
-            #expect(report.errorSamples.allSatisfy { $0.contains("closed without an answer") || $0.contains("ECONNRESET") })
+            #expect(
+                report.errorSamples.allSatisfy { $0.contains("closed without an answer") || $0.contains("ECONNRESET") })
         }
     }
 
@@ -104,7 +105,8 @@ import Testing
     }
 
     @Test func `a connection that was closed while idle is opened anew without an error`() async throws {
-        try await TestServer.with({ _, _ in .bytes("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", close: true) }) { server in
+        try await TestServer.with({ _, _ in .bytes("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", close: true) }) {
+            server in
             let report = try await LoadGenerator.run(
                 Self.plan([server.url()], rate: 20, connections: 1, duration: 0.5), connect: connectHere)
             #expect(report.errors == 0)
@@ -190,7 +192,9 @@ import Testing
     ])
     func `addresses that can't be asked are refused with the reason`(url: String, word: String) async {
         #expect(Self.plan([url]).problems.first?.contains(word) == true)
-        await #expect(throws: LoadError.self) { _ = try await LoadGenerator.run(Self.plan([url]), connect: connectHere) }
+        await #expect(throws: LoadError.self) {
+            _ = try await LoadGenerator.run(Self.plan([url]), connect: connectHere)
+        }
     }
 
     @Test func `every problem of a plan is told`() {
@@ -198,7 +202,8 @@ import Testing
             urls: [], rate: -1, connections: 0, duration: .nan, method: "get it", headers: ["A B": "x", "C": "a\r\nb"],
             timeout: 0)
         #expect(plan.problems.count == 8)
-        #expect(Self.plan(["http://a/"], rate: 1, duration: 0.1).problems.first?.contains("less than one request") == true)
+        #expect(
+            Self.plan(["http://a/"], rate: 1, duration: 0.1).problems.first?.contains("less than one request") == true)
         #expect(Self.plan(["http://[::1]:80/x"]).problems.isEmpty)
     }
 }

@@ -62,7 +62,9 @@ import Testing
             """
         #expect(try Reports.coverage(Data(text.utf8), name: "lcov.info") == Reports.Coverage(covered: 6, lines: 12))
         for bad in ["SF:a\nDA:1,x\nend_of_record", "DA:1,1", "SF:a\nDA:1,1", "hello", "TN:x"] {
-            #expect(throws: Reports.Malformed.self, "\(bad)") { try Reports.coverage(Data(bad.utf8), name: "lcov.info") }
+            #expect(throws: Reports.Malformed.self, "\(bad)") {
+                try Reports.coverage(Data(bad.utf8), name: "lcov.info")
+            }
         }
     }
 
@@ -113,7 +115,9 @@ import Testing
         "<testsuite a='1'b='2'/>", "<!DOCTYPE testsuite",
     ])
     func `what is no JUnit report, or a bomb, is refused by name`(text: String) {
-        let error = #expect(throws: Reports.Malformed.self) { try Reports.junit(Data(text.utf8), name: "out/junit.xml") }
+        let error = #expect(throws: Reports.Malformed.self) {
+            try Reports.junit(Data(text.utf8), name: "out/junit.xml")
+        }
         #expect(error?.description.hasPrefix("out/junit.xml: ") == true)
     }
 
@@ -124,7 +128,9 @@ import Testing
 
     @Test func `random mutations never crash the reader`() {
         var random = Seeded(Seeded.fresh())
-        let seed = Array("<?xml?><testsuite a='&amp;'><testcase name=\"x\"><failure/></testcase><![CDATA[x]]><!--y--></testsuite>".utf8)
+        let seed = Array(
+            "<?xml?><testsuite a='&amp;'><testcase name=\"x\"><failure/></testcase><![CDATA[x]]><!--y--></testsuite>"
+                .utf8)
         let alphabet = Array("<>/!?-[]&;'\"= ax#0\n".utf8)
         for _ in 0..<5000 {
             var bytes = seed

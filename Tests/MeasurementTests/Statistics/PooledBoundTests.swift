@@ -26,7 +26,8 @@ import Testing
         #expect(abs((bound ?? 0) - 3.0 / 600) < 1e-4)
         #expect(
             PooledBound.increase(
-                baselineErrors: 0, baselineRequests: 0, candidateErrors: 0, candidateRequests: 9, confidence: 0.95) == nil)
+                baselineErrors: 0, baselineRequests: 0, candidateErrors: 0, candidateRequests: 9, confidence: 0.95)
+                == nil)
     }
 
     @Test func `it covers a true increase nineteen times of twenty`() {

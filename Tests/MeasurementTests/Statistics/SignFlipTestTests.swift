@@ -4,6 +4,13 @@ import Testing
 @testable import Measurement
 
 @Suite struct SignFlipTestTests {
+    @Test func `a factor of the design is exp over cosh`() {
+        var test = SignFlipTest(boundary: 0)
+        test.add(0.3)
+        let expected = SignFlipTest.bets.map { exp($0) / cosh($0) }.reduce(0, +) / 7
+        #expect(abs(test.e - expected) < 1e-12)
+    }
+
     @Test func `it equals the formula of the design`() {
         var random = Seeded(Seeded.fresh())
         for _ in 0..<50 {
@@ -16,15 +23,18 @@ import Testing
             for d in differences {
                 test.add(d)
                 let size = abs(d - boundary)
-                let rms = earlier.isEmpty ? size : (earlier.map { $0 * $0 }.reduce(0, +) / Double(earlier.count)).squareRoot()
+                let rms =
+                    earlier.isEmpty ? size : (earlier.map { $0 * $0 }.reduce(0, +) / Double(earlier.count)).squareRoot()
                 us.append((d - boundary) / rms)
                 earlier.append(size)
                 let bets = [0.1, 0.2, 0.35, 0.5, 0.8, 1.2, 2]
-                let e = bets.map { bet in us.map { exp(bet * $0) / cosh(bet * $0) }.reduce(1, *) }.reduce(0, +) / 7
-                let mirrored = bets.map { bet in us.map { exp(-bet * $0) / cosh(bet * $0) }.reduce(1, *) }.reduce(0, +) / 7
+                // exp(x)/cosh(x), written so that a large x doesn't overflow.
+                let factor = { (x: Double) in 2 / (1 + exp(-2 * x)) }
+                let e = bets.map { bet in us.map { factor(bet * $0) }.reduce(1, *) }.reduce(0, +) / 7
+                let mirrored = bets.map { bet in us.map { factor(-bet * $0) }.reduce(1, *) }.reduce(0, +) / 7
                 most = max(most, e)
-                #expect(abs(test.e - e) <= 1e-9 * e)
-                #expect(abs(test.mirrored - mirrored) <= 1e-9 * mirrored)
+                #expect(abs(test.e - e) <= 1e-9 * max(e, 1e-12))
+                #expect(abs(test.mirrored - mirrored) <= 1e-9 * max(mirrored, 1e-12))
                 #expect(abs(test.maxE - most) <= 1e-9 * most)
             }
         }
@@ -57,7 +67,7 @@ import Testing
             let d = random.normal()
             test.add(d)
             mirror.add(-d)
-            #expect(abs(test.mirrored - mirror.e) <= 1e-9 * mirror.e)
+            #expect(abs(test.mirrored - mirror.e) <= 1e-9 * max(mirror.e, 1e-12))
             #expect(abs(test.maxMirrored - mirror.maxE) <= 1e-9 * mirror.maxE)
         }
     }

@@ -35,7 +35,10 @@ struct NoisyHost {
     private let correlation: Double
     private let deviation: Double
 
-    /// - Parameter blockDeviation: the standard deviation of a block's paired difference.
+    /// - Parameters:
+    ///   - seed: the run's seed.
+    ///   - blockDeviation: the standard deviation of a block's paired difference.
+    ///   - correlation: from run to run.
     init(seed: UInt64, blockDeviation: Double, correlation: Double = 0.8) {
         // Var of (B+B-A-A)/2 in ABBA under AR(1): s^2/4 (4 + 2r^3 - 2r - 4r^2).
         let r = correlation
