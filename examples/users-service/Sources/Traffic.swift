@@ -20,7 +20,7 @@ struct Traffic: AsyncParsableCommand {
     var growAfter = 8.0
 
     @Option(help: "Users at which growth ends.")
-    var growTo = 500_000
+    var growTo = 320_000
 
     @Option(help: "Seconds until it ends by itself.")
     var duration = 600.0
