@@ -39,7 +39,7 @@ extension OnThisKernel {
                         _ = try await Processes.wait(cache)
                         #expect((cgroup.sample().memoryCurrent ?? 0) > 50_000_000)
                         #expect((cgroup.anonymousMemory() ?? .max) < 20_000_000)
-                        let heap = try start("x=$(head -c 40000000 /dev/zero | tr '\\0' x); sleep 1000", in: cgroup)
+                        let heap = try start("x=$(head -c 40000000 /dev/zero | tr '\\0' x); sleep 1000; :", in: cgroup)
                         try await eventually("40 MB of heap are seen") { (cgroup.anonymousMemory() ?? 0) > 40_000_000 }
                         try await cgroup.kill()
                         _ = try await Processes.wait(heap)

@@ -97,6 +97,10 @@ func start(_ line: String, in cgroup: Cgroup, output: Descriptor? = nil) throws 
         descriptors: descriptors.enumerated().map { (Int32($0.offset + 3), $0.element.raw) }
             + [(1, output?.raw ?? null.raw), (2, 2)])
     withExtendedLifetime((descriptors, output, null)) {}
+    // It joins by itself: a kill before that would miss it.
+    while Processes.startTime(of: pid) != nil, Processes.state(of: pid) != "Z", try !cgroup.processes().contains(pid) {
+        usleep(500)
+    }
     return pid
 }
 
