@@ -1,0 +1,32 @@
+internal import Documents
+public import FoundationEssentials
+internal import Linux
+
+/// A rollback armed on disk before the first live byte changes: unless the watch confirms the promotion in time, whoever looks
+/// next rolls it back.
+///
+/// Within one boot the deadline counts in boot time, which nobody can set; after a reboot the wall clock decides.
+public struct Deadman: Sendable, Codable, Equatable {
+    /// By the wall clock.
+    public var deadline: Date
+    /// The boot in which it was armed.
+    public var bootID: String
+    /// Seconds since that boot, sleep included.
+    public var bootDeadline: Double
+
+    init(deadline: Date, now: Date) throws {
+        self.deadline = Timestamp.rounded(deadline)
+        bootID = try BootID.bootID()
+        bootDeadline = BootID.bootSeconds() + deadline.timeIntervalSince(now)
+    }
+
+    /// Whether its time has come.
+    ///
+    /// - Parameters:
+    ///   - now: The wall clock.
+    ///   - bootID: This boot.
+    ///   - bootSeconds: Seconds since this boot.
+    public func isDue(now: Date, bootID: String, bootSeconds: Double) -> Bool {
+        bootID == self.bootID ? bootSeconds >= bootDeadline : now >= deadline
+    }
+}

@@ -1,0 +1,114 @@
+internal import Fork
+internal import FoundationEssentials
+internal import Glibc
+internal import Linux
+
+/// Everything about an inode but its content.
+struct Attributes: Equatable, Sendable {
+    var isLink: Bool
+    var mode: UInt32
+    var uid: UInt32
+    var gid: UInt32
+    var xattrs: [String: Data]
+    /// Nanoseconds since 1970; `nil` leaves the time alone.
+    var modified: Int64?
+
+    /// What a change set asks for.
+    init(_ change: Change) {
+        isLink = change.type == .symlink
+        mode = change.mode
+        uid = change.uid
+        gid = change.gid
+        xattrs = change.xattrs
+        modified = change.modified
+    }
+
+    /// What was there before.
+    init(_ state: FileState, modified: Int64?) {
+        isLink = state.type == .symlink
+        mode = state.mode
+        uid = state.uid
+        gid = state.gid
+        xattrs = state.xattrs
+        self.modified = modified
+    }
+}
+
+extension FileTime {
+    /// Nanoseconds since 1970.
+    var total: Int64 { seconds &* 1_000_000_000 &+ Int64(nanoseconds) }
+
+    init(total: Int64) {
+        let whole = total >= 0 ? total / 1_000_000_000 : (total - 999_999_999) / 1_000_000_000
+        self.init(seconds: whole, nanoseconds: UInt32(total - whole * 1_000_000_000))
+    }
+}
+
+extension FileCalls {
+    /// Gives the inode at `place` these attributes; only what differs is set, so that doing it again does nothing.
+    ///
+    /// - Parameters:
+    ///   - attributes: What it must have.
+    ///   - place: Where.
+    ///   - inode: Its number, where it is known: another one is ESTALE, and nothing is touched.
+    func apply(_ attributes: Attributes, to place: Place, inode: UInt64? = nil) throws {
+        let flags = Files.Flag.path | O_NOFOLLOW
+        let file = try call(.open, place.shown) {
+            place.name.isEmpty
+                ? try Files.open(".", flags: flags, at: place.directory)
+                : try Files.open(BytePath(bytes: place.name), flags: flags, at: place.directory)
+        }
+        defer { withExtendedLifetime(file) {} }
+        var now = try status(of: file, shown: place.shown)
+        guard inode == nil || now.inode == inode else {
+            throw SystemError(call: "chown", subject: place.shown.display, code: ESTALE)
+        }
+        // chown first: it clears setuid bits and file capabilities.
+        if now.uid != attributes.uid || now.gid != attributes.gid {
+            try call(.chown, place.shown) {
+                guard fchownat(file.raw, "", attributes.uid, attributes.gid, Self.emptyPath) == 0 else {
+                    throw SystemError(call: "fchownat", subject: "", code: errno)
+                }
+            }
+        }
+        try setXattrs(attributes.xattrs, at: place)
+        now = try status(of: file, shown: place.shown)
+        if !attributes.isLink && now.mode != attributes.mode {
+            try call(.chmod, place.shown) { try Files.chmod("/proc/self/fd/\(file.raw)", attributes.mode) }
+        }
+        if let modified = attributes.modified, now.modified.total != modified {
+            try setModified(modified, of: file, shown: place.shown)
+        }
+    }
+
+    /// Sets the time of modification of an open file or directory, opened in any way.
+    func setModified(_ modified: Int64, of file: Descriptor, shown: BytePath) throws {
+        try call(.times, shown) {
+            let time = FileTime(total: modified)
+            let times = [
+                timespec(tv_sec: 0, tv_nsec: Self.omit), timespec(tv_sec: Int(time.seconds), tv_nsec: Int(time.nanoseconds)),
+            ]
+            guard utimensat(file.raw, "", times, Self.emptyPath) == 0 else {
+                throw SystemError(call: "utimensat", subject: "", code: errno)
+            }
+        }
+    }
+
+    private func setXattrs(_ wanted: [String: Data], at place: Place) throws {
+        let present = try call(.status, place.shown) { try Files.xattrs(place.path) }
+        for name in present.keys.sorted() where wanted[name] == nil && !Self.isKept(name) {
+            try call(.xattr, place.shown) { try Files.removeXattr(place.path, name: name) }
+        }
+        for (name, value) in wanted.sorted(by: { $0.key < $1.key }) where present[name] != value {
+            try call(.xattr, place.shown) { try Files.setXattr(place.path, name: name, value: value) }
+        }
+    }
+
+    /// Attributes that are the kernel's own: overlayfs's marks, and labels that a security module gives to every inode.
+    private static func isKept(_ name: String) -> Bool {
+        name.hasPrefix("trusted.overlay.") || name.hasPrefix("user.overlay.") || name == "security.selinux"
+    }
+
+    private static let emptyPath: Int32 = 0x1000  // AT_EMPTY_PATH, which Glibc's module hides
+    private static let omit = 0x3fff_fffe  // UTIME_OMIT
+}

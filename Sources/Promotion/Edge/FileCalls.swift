@@ -1,0 +1,143 @@
+internal import Documents
+internal import FoundationEssentials
+internal import Glibc
+internal import Linux
+
+/// Every file-system call of the promoter: first the edge is asked, then the kernel; errors name the path as people know it.
+struct FileCalls: Sendable {
+    let edge: any FileEdge
+
+    func call<T>(_ kind: FileCall, _ shown: BytePath, _ body: () throws -> T) throws -> T {
+        try edge.will(kind, shown.display)
+        do {
+            return try body()
+        } catch let error as SystemError {
+            throw SystemError(call: error.call, subject: shown.display, code: error.code)
+        }
+    }
+
+    // MARK: opening and reading
+
+    func open(path: BytePath, flags: Int32, mode: UInt32 = 0) throws -> Descriptor {
+        try call(flags & O_CREAT == 0 ? .open : .create, path) { try Files.open(path, flags: flags, mode: mode) }
+    }
+
+    /// Opens below `directory`; refuses every link and every way out (Linux 5.6).
+    func open(beneath directory: Descriptor, _ relative: BytePath, flags: Int32, shown: BytePath) throws -> Descriptor {
+        try call(.open, shown) {
+            try Files.open(
+                relative, flags: flags, at: directory,
+                resolve: Files.Resolve.beneath | Files.Resolve.noSymlinks | Files.Resolve.noMagicLinks)
+        }
+    }
+
+    func create(_ place: Place) throws -> Descriptor {
+        try call(.create, place.shown) {
+            try Files.open(
+                BytePath(bytes: place.name), flags: O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode: 0o600, at: place.directory)
+        }
+    }
+
+    func status(_ place: Place) throws -> Status? {
+        try call(.status, place.shown) { try Files.status(place.path) }
+    }
+
+    func status(of descriptor: Descriptor, shown: BytePath) throws -> Status {
+        try call(.status, shown) { try Files.status(of: descriptor) }
+    }
+
+    func read(_ path: BytePath, limit: Int = 1 << 30) throws -> Data {
+        try call(.read, path) { try Files.read(path, limit: limit) }
+    }
+
+    func list(_ path: BytePath) throws -> [[UInt8]] {
+        try call(.list, path) { try Files.entries(path) }
+    }
+
+    // MARK: making
+
+    func makeDirectory(_ place: Place) throws {
+        try call(.mkdir, place.shown) { try Files.makeDirectory(place.path, mode: 0o700) }
+    }
+
+    func symlink(_ target: Data, at place: Place) throws {
+        try call(.symlink, place.shown) { try Files.symlink(BytePath(bytes: Array(target)), at: place.path) }
+    }
+
+    func node(_ kind: Status.Kind, at place: Place) throws {
+        try call(.mknod, place.shown) { try Files.mknod(place.path, kind: kind, mode: 0o600) }
+    }
+
+    func link(_ from: Place, to place: Place) throws {
+        try call(.link, place.shown) { try Files.link(from.path, place.path) }
+    }
+
+    /// Copies a blob into the new file `target`, keeps holes as holes, and gives the digest of what was copied.
+    func copy(_ blob: Descriptor, to target: Descriptor, shown: BytePath) throws -> (digest: Digest, size: Int64) {
+        var digest = StreamingDigest()
+        var offset: Int64 = 0
+        while true {
+            let piece = try call(.read, shown) { try Files.pread(blob, count: 1 << 18, offset: offset) }
+            if piece.isEmpty { break }
+            digest.update(piece)
+            let start = offset
+            if piece.contains(where: { $0 != 0 }) {
+                try call(.write, shown) { try Self.write(piece, to: target, at: start) }
+            }
+            offset += Int64(piece.count)
+        }
+        let size = offset
+        try call(.truncate, shown) { try Files.truncate(target, to: size) }
+        return (digest.finish(), size)
+    }
+
+    private static func write(_ data: Data, to target: Descriptor, at offset: Int64) throws {
+        try data.withUnsafeBytes { bytes in
+            var done = 0
+            while done < bytes.count {
+                let count = pwrite(target.raw, bytes.baseAddress.map { $0 + done }, bytes.count - done, off_t(offset) + done)
+                if count < 0 {
+                    if errno == EINTR { continue }
+                    throw SystemError(call: "pwrite", subject: "", code: errno)
+                }
+                done += count
+            }
+        }
+    }
+
+    // MARK: moving and removing
+
+    func exchange(_ a: Place, _ b: Place) throws {
+        try call(.exchange, a.shown) { try Files.exchange(a.path, b.path) }
+    }
+
+    /// Renames; EEXIST where something is at `to`.
+    func move(_ from: Place, to: Place) throws {
+        try call(.rename, to.shown) { try Files.renameNoReplace(from.path, to.path) }
+    }
+
+    func removeTree(_ place: Place) throws {
+        try call(.removeTree, place.shown) { try Files.removeTree(place.path) }
+    }
+
+    // MARK: making durable
+
+    func fsync(_ directory: Descriptor, shown: BytePath) throws {
+        try call(.fsync, shown) { try Files.fsync(directory) }
+    }
+
+    func syncFileSystem(of directory: Descriptor, shown: BytePath) throws {
+        try call(.syncfs, shown) { try Files.syncfs(BytePath("/proc/self/fd/\(directory.raw)/.")) }
+    }
+
+    /// Replaces `name` in the plain directory `directory` by `data` in one step, durably.
+    func replace(_ name: String, in directory: BytePath, with data: Data) throws {
+        let new = directory.appending(name + ".new")
+        let target = directory.appending(name)
+        let file = try open(path: new, flags: O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, mode: 0o600)
+        try call(.write, new) { try Files.write(file, data) }
+        try call(.fsync, new) { try Files.fsync(file) }
+        try call(.rename, target) { try Files.rename(new, target) }
+        try call(.fsync, directory) { try Files.fsyncDirectory(directory) }
+    }
+}

@@ -1,0 +1,107 @@
+internal import Fork
+internal import Glibc
+internal import Linux
+
+/// Live is not what it must be for a step; the step did not happen or can be told to have happened by its inodes.
+struct MoveConflict: Error {
+    var conflicts: [Conflict]
+}
+
+extension FileMoves {
+    /// Makes the move `number`, where live still is what the base says at this very moment.
+    func advance(_ number: Int) throws {
+        let step = journal.steps[number]
+        let place: Place
+        do {
+            place = try live(number)
+        } catch let error as SystemError where [ENOENT, ENOTDIR, ELOOP].contains(error.code) {
+            throw MoveConflict(conflicts: [foreign(number)])
+        }
+        guard try calls.status(place)?.inode == step.old else { throw MoveConflict(conflicts: [foreign(number)]) }
+        switch step.action {
+        case .metadata:
+            try require(number, base)
+            guard let index = step.changes.first else { return }
+            try calls.apply(Attributes(changeSet.changes[index]), to: place, inode: step.old)
+        case .create:
+            try require(number, base)
+            guard let hidden = try hidden(number) else { throw MoveConflict(conflicts: [foreign(number)]) }
+            do {
+                try calls.move(hidden, to: place)
+            } catch let error as SystemError where error.code == EEXIST {
+                throw MoveConflict(conflicts: [foreign(number)])
+            }
+        case .remove, .exchange:
+            guard let hidden = try hidden(number) else { throw MoveConflict(conflicts: [foreign(number)]) }
+            try withLease(number, at: place, inode: step.old, isRequired: true) {
+                try require(number, base)
+                if step.action == .remove {
+                    try calls.move(place, to: hidden)
+                } else {
+                    try calls.exchange(place, hidden)
+                }
+                guard try calls.status(hidden)?.inode == step.old else { throw MoveConflict(conflicts: [foreign(number)]) }
+                try requireTree(number, displacedTo: hidden)
+            }
+        }
+    }
+
+    private func require(_ number: Int, _ expected: Base) throws {
+        let found = try conflicts(number, with: expected)
+        if !found.isEmpty { throw MoveConflict(conflicts: found) }
+    }
+
+    /// A directory may have got a file between the check and its going away: look again where nobody can reach it.
+    private func requireTree(_ number: Int, displacedTo hidden: Place) throws {
+        let path = journal.steps[number].path
+        guard case .present(let old)? = base[path], old.type == .directory else { return }
+        let moved = try base.part(path).moved(from: path, to: hidden.shown)
+        let found = try calls.call(.inspect, path) { try moved.conflicts(root: journal.root) }
+        if !found.isEmpty { throw MoveConflict(conflicts: [foreign(number)]) }
+    }
+
+    /// Runs `body` while nobody can open the regular file at `place` for writing; for anything else just runs it.
+    ///
+    /// - Throws: ``MoveConflict`` where somebody writes the file, did so meanwhile, or waits to: then what `body` did must be
+    ///   undone, so that the writer meets the file it asked for.
+    func withLease(_ number: Int, at place: Place, inode: UInt64?, isRequired: Bool, _ body: () throws -> Void) throws {
+        guard let status = try calls.status(place), status.isFile else { return try body() }
+        let file = try calls.call(.open, place.shown) {
+            try Files.open(
+                BytePath(bytes: place.name), flags: O_RDONLY | O_NOFOLLOW | O_NONBLOCK, at: place.directory)
+        }
+        defer { file.close() }  // and with it the lease
+        let before = try calls.status(of: file, shown: place.shown)
+        guard before.inode == inode else { throw MoveConflict(conflicts: [foreign(number)]) }
+        let isLeased = try calls.readLease(file, shown: place.shown)
+        guard isLeased || !isRequired else { throw MoveConflict(conflicts: [foreign(number)]) }
+        let leased = try calls.status(of: file, shown: place.shown)
+        try body()
+        let after = try calls.status(of: file, shown: place.shown)
+        let isBreaking = isLeased ? try calls.isLeaseBreaking(file, shown: place.shown) : false
+        guard after.modified == leased.modified, after.size == leased.size, !isBreaking || !isRequired else {
+            throw MoveConflict(conflicts: [foreign(number)])
+        }
+    }
+
+    /// Everything once more, by fresh walks from the root, when all moves are made: what is live is what was promoted, and no
+    /// displaced file was written meanwhile.
+    func verifyNew() throws {
+        for number in journal.steps.indices {
+            guard try position(number) == .new else { throw MoveConflict(conflicts: [foreign(number)]) }
+        }
+        let changed = try changedPreImages()
+        if !changed.isEmpty { throw MoveConflict(conflicts: changed.map(foreign)) }
+    }
+
+    /// The steps whose displaced file somebody wrote to after all, through a descriptor opened before.
+    func changedPreImages() throws -> [Int] {
+        try journal.steps.indices.filter { number in
+            let step = journal.steps[number]
+            guard step.action == .exchange || step.action == .remove, let size = step.oldSize,
+                let status = try hidden(number).flatMap({ try calls.status($0) })
+            else { return false }
+            return String(status.size) != size || String(status.modified.total) != step.oldModified
+        }
+    }
+}

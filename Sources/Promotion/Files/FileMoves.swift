@@ -1,0 +1,188 @@
+internal import Documents
+internal import Fork
+internal import FoundationEssentials
+internal import Glibc
+internal import Linux
+
+/// The moves of one promotion on live, forward and back, told from its journal alone.
+///
+/// Which moves have happened is never kept in memory or written down as it goes: the inode numbers at the live name and at the
+/// hidden name say it, whatever moment a kill came at.
+struct FileMoves {
+    let journal: PromotionJournal
+    let changeSet: ChangeSet
+    let base: Base
+    let root: RootDirectory
+    let calls: FileCalls
+    let blobs: BlobStore
+    /// By step; `nil` before staging, and for steps that stage nothing.
+    var staged: [UInt64?]
+
+    init(_ promoter: Promoter, _ journal: PromotionJournal, _ changeSet: ChangeSet, _ base: Base) throws {
+        self.journal = journal
+        self.changeSet = changeSet
+        self.base = base
+        calls = promoter.calls
+        blobs = promoter.blobs
+        root = try RootDirectory(journal.root, calls: calls)
+        staged = Array(repeating: nil, count: journal.steps.count)
+    }
+
+    /// The moves of a promotion that was journaled before.
+    init(_ promoter: Promoter, _ journal: PromotionJournal, _ changeSet: ChangeSet, _ base: Base, store: JournalStore) throws {
+        try self.init(promoter, journal, changeSet, base)
+        guard let known = try store.read(StagedInodes.self, JournalStore.staged, of: journal.id) else { return }
+        guard known.inodes.count == journal.steps.count else {
+            throw PromotionError.damaged(id: journal.id, reason: "\(JournalStore.staged) belongs to another plan")
+        }
+        staged = known.inodes.map { $0.flatMap { UInt64($0) } }
+    }
+
+    /// Where a step stands.
+    enum Position {
+        case old, new
+        /// Live is neither what was there nor what was promoted.
+        case foreign
+    }
+
+    func live(_ step: Int) throws -> Place { try root.place(journal.steps[step].path) }
+
+    /// The hidden directory in a parent directory: root's alone, so that nobody can bend what lies in it, and no old setuid
+    /// program stays in reach.
+    func stash(_ parent: Int) throws -> Place {
+        let path = journal.parents[parent].path
+        return Place(directory: try root.directory(path), name: journal.stashName, shown: path.appending(journal.stashName))
+    }
+
+    /// The hidden name of a step, in the open hidden directory; `nil` where that is gone.
+    func hidden(_ step: Int) throws -> Place? {
+        let stash = try stash(journal.steps[step].parent)
+        do {
+            let directory = try open(stash)
+            return stash.below(directory, Array(String(step).utf8))
+        } catch let error as SystemError where error.code == ENOENT {
+            return nil
+        }
+    }
+
+    func open(_ place: Place) throws -> Descriptor {
+        try calls.open(
+            beneath: place.directory, BytePath(bytes: place.name), flags: O_RDONLY | O_DIRECTORY | O_NOFOLLOW,
+            shown: place.shown)
+    }
+
+    /// Whether the parent directory of a step can still be reached as it was planned.
+    private func isUnreachable(_ error: SystemError) -> Bool { [ENOENT, ENOTDIR, ELOOP].contains(error.code) }
+
+    /// What the inodes at both names say.
+    func position(_ number: Int) throws -> Position {
+        let step = journal.steps[number]
+        let liveStatus: Status?
+        let hiddenStatus: Status?
+        do {
+            liveStatus = try calls.status(live(number))
+            hiddenStatus = step.action == .metadata ? nil : try hidden(number).flatMap { try calls.status($0) }
+        } catch let error as SystemError where isUnreachable(error) {
+            return .foreign
+        }
+        let isOld = liveStatus?.inode == step.old
+        let isNew = liveStatus != nil && liveStatus?.inode == staged[number]
+        switch step.action {
+        case .exchange:
+            if hiddenStatus != nil && hiddenStatus?.inode == step.old { return isNew ? .new : .foreign }
+            return .old  // Whatever is live now was not put there by this step.
+        case .create:
+            if hiddenStatus != nil || staged[number] == nil || liveStatus == nil { return .old }
+            return isNew ? .new : .foreign
+        case .remove:
+            if hiddenStatus?.inode == step.old { return liveStatus == nil ? .new : .foreign }
+            return .old
+        case .metadata:
+            return isOld ? .new : .foreign  // Setting the old values where they are already there does nothing.
+        }
+    }
+
+    /// The places that step number `step` must not be moved over, where live is no longer `expected`.
+    func conflicts(_ step: Int, with expected: Base) throws -> [Conflict] {
+        let path = journal.steps[step].path
+        // A directory whose metadata alone is set stays where it is: what is in it belongs to other steps.
+        let part =
+            journal.steps[step].action == .metadata ? try expected.alone(path) : try expected.part(path)
+        return try calls.call(.inspect, path) { try part.conflicts(root: journal.root) }
+    }
+
+    func foreign(_ step: Int) -> Conflict {
+        Conflict(path: journal.steps[step].path, expected: .absent, found: .movedUnderFork)
+    }
+
+    // MARK: directories
+
+    /// The time of modification of every parent directory, as text.
+    func parentTimes() throws -> [String] {
+        try journal.parents.map { parent in
+            String(try calls.status(of: root.directory(parent.path), shown: parent.path).modified.total)
+        }
+    }
+
+    /// Sets back the times of the parent directories for which `which` is true, the deepest first.
+    func restoreTimes(where which: (Int) -> Bool) throws {
+        let order = journal.parents.indices.sorted { journal.parents[$1].path < journal.parents[$0].path }
+        for number in order where which(number) {
+            let parent = journal.parents[number]
+            guard let time = Int64(parent.modified), let directory = try reachable(parent.path) else { continue }
+            if try calls.status(of: directory, shown: parent.path).modified.total != time {
+                try calls.setModified(time, of: directory, shown: parent.path)
+            }
+        }
+    }
+
+    /// Sets the times of the parent directories to what ``parentTimes()`` gave.
+    func setTimes(_ times: [String]) throws {
+        for (number, parent) in journal.parents.enumerated() where times.indices.contains(number) {
+            guard let time = Int64(times[number]), let directory = try reachable(parent.path) else { continue }
+            try calls.setModified(time, of: directory, shown: parent.path)
+        }
+    }
+
+    /// Waits until names and hidden names of every parent directory are on disk.
+    func syncDirectories() throws {
+        for number in journal.parents.indices {
+            let path = journal.parents[number].path
+            guard let directory = try reachable(path) else { continue }
+            if let stash = try? open(stash(number)) { try calls.fsync(stash, shown: path.appending(journal.stashName)) }
+            try calls.fsync(directory, shown: path)
+        }
+    }
+
+    /// One barrier for each file system that a step touches.
+    func syncFileSystems() throws {
+        var seen: Set<DeviceNumber> = []
+        for parent in journal.parents {
+            let directory = try root.directory(parent.path)
+            let device = try calls.status(of: directory, shown: parent.path).device
+            if seen.insert(device).inserted { try calls.syncFileSystem(of: directory, shown: parent.path) }
+        }
+    }
+
+    /// Removes the hidden directories with all that is in them. The first error is thrown once everything was tried.
+    func removeStashes() throws {
+        var failure: (any Error)?
+        for number in journal.parents.indices {
+            do {
+                guard try reachable(journal.parents[number].path) != nil else { continue }
+                try calls.removeTree(stash(number))
+            } catch {
+                failure = failure ?? error
+            }
+        }
+        if let failure { throw failure }
+    }
+
+    private func reachable(_ path: BytePath) throws -> Descriptor? {
+        do {
+            return try root.directory(path)
+        } catch let error as SystemError where isUnreachable(error) {
+            return nil
+        }
+    }
+}

@@ -1,0 +1,188 @@
+internal import Documents
+public import Fork
+internal import FoundationEssentials
+internal import Linux
+public import Missions
+
+extension Promoter {
+    /// What promoting would do; nothing is touched.
+    ///
+    /// - Throws: ``PromotionError/refused(_:)`` naming everything that can't be exchanged (devices, mount points, immutable
+    ///   inodes, hard links outside the set, Grace's own state), ``PromotionError/conflict(_:)`` where a parent is no longer what
+    ///   the base says.
+    public func plan(changeSet: ChangeSet, base: Base) throws -> PromotionPlan {
+        PromotionPlan(try makeJournal(id: "plan", changeSet: changeSet, base: base, apply: nil))
+    }
+
+    func makeJournal(id: String, changeSet: ChangeSet, base: Base, apply: LiveApply?) throws -> PromotionJournal {
+        var planner = Planner(
+            root: try RootDirectory(root, calls: calls), calls: calls, blobs: blobs, state: stateBelowRoot, changeSet: changeSet,
+            base: base)
+        let tag = String(UInt64.random(in: .min ... .max) | 1 << 63, radix: 16)
+        return try planner.plan(id: id, tag: tag, apply: apply)
+    }
+
+    private var stateBelowRoot: BytePath? {
+        let (top, own) = (BytePath(root), BytePath(state))
+        guard own.isInside(top) else { return nil }
+        let names = own.components.dropFirst(top.components.count)
+        return BytePath(bytes: Array(names.flatMap { [UInt8(ascii: "/")] + $0 }))
+    }
+
+    /// Brings the change set to live, all of it or nothing, then runs `live.apply`.
+    ///
+    /// Order: the intent in the agent's journal; the conflict check; the promotion's own journal on disk; everything staged; a
+    /// barrier; the rollback armed; the moves, each under a lease and with a check of its own; directories on disk; committed;
+    /// `live.apply`.
+    ///
+    /// - Parameters:
+    ///   - id: A name that was never used before.
+    ///   - changeSet: What was tested.
+    ///   - base: The pre-images, with everything the change declared to read.
+    ///   - apply: How running processes take the files up. If it fails the files are rolled back and it runs again.
+    ///   - watch: Seconds until the rollback is due unless ``confirm(id:)`` comes first.
+    /// - Throws: A ``PromotionError``; then live is as it was before, except for `interrupted` and `frozen`, which say so.
+    public func promote(
+        id: String, changeSet: ChangeSet, base: Base, apply: LiveApply? = nil, watch: Double = 1800
+    ) async throws -> PromotionResult {
+        try JournalStore.check(id)
+        let lock = try store.lock()
+        defer { lock.close() }
+        guard try !store.exists(id) else { throw PromotionError.alreadyExists(id: id) }
+        try recordIntent(
+            "promotion.intent",
+            [
+                "id": .string(id), "promote": "files", "change_set": .string(changeSet.digest.hex),
+                "base": .string(base.digest.hex),
+            ])
+        try await Threads.run("promote") { try moveIn(id, changeSet, base, apply, watch) }
+        recordFact("promotion.committed", ["id": .string(id), "change_set": .string(changeSet.digest.hex)])
+        do {
+            return try await finish(id)
+        } catch let error as PromotionError {
+            throw error
+        } catch {
+            throw PromotionError.interrupted(id: id, reason: "\(error)")
+        }
+    }
+
+    /// Everything up to `committed`.
+    private func moveIn(_ id: String, _ changeSet: ChangeSet, _ base: Base, _ apply: LiveApply?, _ watch: Double) throws {
+        let found = try calls.call(.inspect, BytePath(root)) { try base.conflicts(root: root) }
+        if !found.isEmpty { throw PromotionError.conflict(found) }
+        let journal = try makeJournal(id: id, changeSet: changeSet, base: base, apply: apply)
+        var moves = try FileMoves(self, journal, changeSet, base)
+        let locks = try HostLocks(for: changeSet, root: moves.root, calls: calls)
+        defer { withExtendedLifetime(locks) {} }
+        do {
+            try store.create(id)
+            try store.write(changeSet, base, of: id)
+            try store.write(journal, as: JournalStore.journal, of: id)
+            try setPhase(.preparing, of: id)
+            try moves.stage()
+            try store.write(
+                StagedInodes(inodes: moves.staged.map { $0.map { String($0) } }), as: JournalStore.staged, of: id)
+            try moves.syncFileSystems()
+            let now = clock()
+            try store.write(try Deadman(deadline: now + watch, now: now), as: JournalStore.deadman, of: id)
+            try setPhase(.applying, of: id)
+            for number in journal.steps.indices { try moves.advance(number) }
+            try moves.restoreTimes { !journal.parents[$0].changesNames }
+            try setOwnDirectoryTimes(moves)
+            try moves.syncDirectories()
+            try moves.verifyNew()
+            let times = try moves.parentTimes()
+            try setPhase(.committed, of: id) { $0.parentTimes = times }
+        } catch {
+            try takeBack(id, moves, because: error)
+        }
+    }
+
+    /// A directory's own time, where the change set it on purpose, once nothing moves in it any more.
+    private func setOwnDirectoryTimes(_ moves: FileMoves) throws {
+        for (number, step) in moves.journal.steps.enumerated() where step.action == .metadata {
+            guard let index = step.changes.first, moves.changeSet.changes[index].type == .directory else { continue }
+            try calls.apply(Attributes(moves.changeSet.changes[index]), to: moves.live(number), inode: step.old)
+        }
+    }
+
+    /// Makes live entirely old after `error`, and throws what came of it.
+    private func takeBack(_ id: String, _ moves: FileMoves, because error: any Error) throws -> Never {
+        let reason = (error as? MoveConflict).map { "conflict: " + PromotionError.list($0.conflicts.map(\.description)) } ?? "\(error)"
+        do {
+            guard let phase = try store.phase(of: id), phase.phase != .preparing else {
+                // Nothing live has changed: no trace stays.
+                try moves.removeStashes()
+                try moves.restoreTimes { _ in true }
+                try moves.syncDirectories()
+                try store.remove(id)
+                throw Settled()
+            }
+            // The record of the commit may have reached the disk though writing it failed.
+            if phase.phase == .committed { try setPhase(.applying, of: id) }
+            try restoreOld(id, moves, reason: reason)
+        } catch is Settled {
+            // as wanted
+        } catch let error as PromotionError {
+            throw error
+        } catch let second {
+            throw PromotionError.interrupted(id: id, reason: "\(reason); taking it back: \(second)")
+        }
+        recordFact("promotion.failed", ["id": .string(id)])
+        if let conflict = error as? MoveConflict { throw PromotionError.conflict(conflict.conflicts) }
+        if let error = error as? PromotionError { throw error }
+        throw PromotionError.failed(reason)
+    }
+
+    private struct Settled: Error {}
+
+    /// From anywhere before `committed` back to entirely old; may be killed and run again.
+    func restoreOld(_ id: String, _ moves: FileMoves, reason: String?) throws {
+        let found = try moves.conflictsOfGoingBack(.halfDone)
+        do {
+            if !found.isEmpty { throw MoveConflict(conflicts: found) }
+            try moves.goBack(.halfDone)
+        } catch let conflict as MoveConflict {
+            try setPhase(.frozen, of: id) {
+                $0.reason = "Live moved on while the promotion was half-done"
+                $0.conflicts = conflict.conflicts.map(\.description)
+            }
+            recordFact("promotion.frozen", ["id": .string(id)])
+            throw PromotionError.frozen(id: id, conflict.conflicts)
+        }
+        try moves.syncDirectories()
+        try moves.removeStashes()
+        try moves.restoreTimes { _ in true }
+        try moves.syncDirectories()
+        try setPhase(.rolledBack, of: id) { $0.reason = reason }
+    }
+
+    /// From `committed` on: `live.apply`, and files back if it fails.
+    func finish(_ id: String) async throws -> PromotionResult {
+        let (journal, changeSet, base) = try store.journal(of: id)
+        var result = PromotionResult(id: id, outcome: .promoted, paths: changeSet.changes.count)
+        if let apply = journal.apply, !apply.isEmpty {
+            try calls.edge.will(.run, "live.apply")
+            result.applied = await applier.apply(apply)
+            if let failed = result.applied.first(where: { !$0.succeeded }) {
+                let reason = "\(failed.step) failed: \(failed.message ?? "no reason given")"
+                let moves = try FileMoves(self, journal, changeSet, base, store: store)
+                switch try await Threads.run("rollback", { try moveBack(id, moves, reason: reason) }) {
+                case .rolledBack:
+                    result.outcome = .rolledBack
+                    result.applied += await applier.apply(apply)
+                case .frozen: result.outcome = .frozen
+                }
+                result.reason = reason
+                let applied = result.applied
+                try setPhase(result.outcome == .frozen ? .frozen : .rolledBack, of: id) { $0.applied = applied }
+                return result
+            }
+        }
+        let applied = result.applied
+        try setPhase(.promoted, of: id) { $0.applied = applied }
+        recordFact("promotion.done", ["id": .string(id)])
+        result.holders = Holders.find(stash: String(decoding: journal.stashName, as: UTF8.self))
+        return result
+    }
+}

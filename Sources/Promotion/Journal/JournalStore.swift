@@ -1,0 +1,119 @@
+internal import Documents
+internal import Fork
+internal import FoundationEssentials
+internal import Glibc
+internal import Linux
+
+/// The directory of one state: a lock, and a directory per promotion.
+///
+/// Every document is canonical JSON (RFC 8785) in an envelope `{"body":…,"digest":…,"format":…}` whose digest is checked on
+/// reading, and is replaced as a whole: file fsync, rename, directory fsync.
+struct JournalStore: Sendable {
+    let directory: BytePath
+    let calls: FileCalls
+
+    static let journal = "journal.json"
+    static let staged = "staged.json"
+    static let phase = "phase.json"
+    static let deadman = "deadman.json"
+    static let intent = "rerun.json"
+    private static let changes = "changes.json"
+    private static let base = "base.json"
+
+    static func check(_ id: String) throws {
+        let allowed = id.utf8.allSatisfy {
+            (48...57).contains($0) || (65...90).contains($0) || (97...122).contains($0) || [45, 46, 95].contains($0)
+        }
+        guard allowed, (1...100).contains(id.utf8.count), let first = id.utf8.first, ![45, 46, 95].contains(first),
+            id != "lock"
+        else { throw PromotionError.badIdentifier(BytePath(id).display) }
+    }
+
+    func path(_ id: String) -> BytePath { directory.appending(id) }
+
+    /// Makes the state directory where it is missing and takes its lock, without waiting.
+    func lock() throws -> Descriptor {
+        try calls.call(.mkdir, directory) { try Files.makeDirectory(directory, mode: 0o700, intermediate: true) }
+        let file = try calls.open(path: directory.appending("lock"), flags: O_RDWR | O_CREAT | O_NOFOLLOW, mode: 0o600)
+        guard try calls.call(.lock, directory, { try Files.lock(file) }) else {
+            throw PromotionError.busy(state: directory.display)
+        }
+        return file
+    }
+
+    /// The promotions there are, sorted.
+    func ids() throws -> [String] {
+        guard try calls.call(.status, directory, { try Files.status(directory) }) != nil else { return [] }
+        return try calls.list(directory).map { String(decoding: $0, as: UTF8.self) }
+            .filter { (try? Self.check($0)) != nil }.sorted()
+    }
+
+    func exists(_ id: String) throws -> Bool {
+        try calls.call(.status, path(id)) { try Files.status(path(id)) } != nil
+    }
+
+    func create(_ id: String) throws {
+        try calls.call(.mkdir, path(id)) { try Files.makeDirectory(path(id), mode: 0o700) }
+        try calls.call(.fsync, directory) { try Files.fsyncDirectory(directory) }
+    }
+
+    func remove(_ id: String) throws {
+        try calls.call(.removeTree, path(id)) { try Files.removeTree(path(id)) }
+    }
+
+    // MARK: documents
+
+    func write(_ document: some Encodable, as name: String, of id: String) throws {
+        let body = try JSON(encoding: document)
+        let envelope: JSON = [
+            "format": .string(Self.format(name)), "digest": .string(Digest(of: body.canonical).hex), "body": body,
+        ]
+        try calls.replace(name, in: path(id), with: envelope.canonical)
+    }
+
+    /// `nil` where the document was never written.
+    func read<T: Decodable>(_ type: T.Type, _ name: String, of id: String) throws -> T? {
+        let file = path(id).appending(name)
+        guard try calls.call(.status, file, { try Files.status(file) }) != nil else { return nil }
+        let data = try calls.read(file)
+        do {
+            let envelope = try JSON(parsing: data)
+            guard envelope["format"]?.string == Self.format(name), let body = envelope["body"],
+                envelope["digest"]?.string == Digest(of: body.canonical).hex
+            else { throw PromotionError.damaged(id: id, reason: "\(name) does not have the digest it was written with") }
+            return try body.decode(type)
+        } catch let error as JSONError {
+            throw PromotionError.damaged(id: id, reason: "\(name): \(error.description)")
+        }
+    }
+
+    private static func format(_ name: String) -> String { "grace.promotion.\(name.dropLast(5)).v1" }
+
+    /// Keeps the change set and its base beside the journal, in their own canonical forms.
+    func write(_ changeSet: ChangeSet, _ base: Base, of id: String) throws {
+        try calls.replace(Self.changes, in: path(id), with: changeSet.manifest)
+        try calls.replace(Self.base, in: path(id), with: base.document)
+    }
+
+    /// The journal with the change set and base that it names.
+    func journal(of id: String) throws -> (PromotionJournal, ChangeSet, Base) {
+        guard let journal = try read(PromotionJournal.self, Self.journal, of: id) else {
+            throw PromotionError.damaged(id: id, reason: "\(Self.journal) is missing")
+        }
+        let manifest = try calls.read(path(id).appending(Self.changes))
+        let document = try calls.read(path(id).appending(Self.base))
+        guard Digest(of: manifest) == journal.changeSet, Digest(of: document) == journal.base else {
+            throw PromotionError.damaged(id: id, reason: "the change set or base beside it is not the one it names")
+        }
+        return (journal, try ChangeSet.parse(manifest: manifest), try Base.parse(document))
+    }
+
+    func phase(of id: String) throws -> PhaseRecord? { try read(PhaseRecord.self, Self.phase, of: id) }
+
+    /// The phase of a promotion that must be there.
+    func knownPhase(of id: String) throws -> PhaseRecord {
+        try Self.check(id)
+        guard try exists(id), let record = try phase(of: id) else { throw PromotionError.notFound(id: id) }
+        return record
+    }
+}
