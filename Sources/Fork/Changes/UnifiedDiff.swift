@@ -1,5 +1,5 @@
 internal import FoundationEssentials
-public import Documents
+internal import Documents
 public import Linux
 
 extension ChangeSet {
@@ -92,7 +92,7 @@ struct LineDiff {
     }
 
     /// A last line with and one without a line feed are two lines.
-    private func isSame(_ left: Int, _ right: Int) -> Bool {
+    func isSame(_ left: Int, _ right: Int) -> Bool {
         let leftOpen = oldEndsOpen && left == old.count - 1
         let rightOpen = newEndsOpen && right == new.count - 1
         return leftOpen == rightOpen && old[left] == new[right]
