@@ -11,14 +11,18 @@ struct BaseTests {
     @Test("a base finds every way in which live moved on after the test")
     func conflicts() async throws {
         let moves: [(String, String)] = [
-            ("echo other >f", "f"), ("chmod 600 f", "f"), ("rm f", "f"), ("rm f; ln -s x f", "f"), ("echo x >new", "new"),
-            ("echo more >d/more", "d"), ("rm d/in", "d"), ("echo else >d/in", "d/in"), ("chown 5 d", "d"), ("ln -sf z l", "l"),
-            ("echo changed >read/deep/file", "read/deep/file"), ("echo x >read/extra", "read"), ("touch absent", "absent"),
+            ("echo other >f", "f"), ("chmod 600 f", "f"), ("rm f", "f"), ("rm f; ln -s x f", "f"),
+            ("echo x >new", "new"),
+            ("echo more >d/more", "d"), ("rm d/in", "d"), ("echo else >d/in", "d/in"), ("chown 5 d", "d"),
+            ("ln -sf z l", "l"),
+            ("echo changed >read/deep/file", "read/deep/file"), ("echo x >read/extra", "read"),
+            ("touch absent", "absent"),
         ]
         for (move, path) in moves {
             try await Scene.with { scene in
                 try await scene.bash(
-                    "echo f >f; mkdir -p d read/deep; echo in >d/in; ln -s y l; echo r >read/deep/file; echo free >free")
+                    "echo f >f; mkdir -p d read/deep; echo in >d/in; ln -s y l; echo r >read/deep/file; echo free >free"
+                )
                 let (fork, changes) = try await scene.change("echo g >f; rm -r d; echo n >new; ln -sf q l")
                 let base = try fork.base(of: changes, reads: [scene.live + "/read", scene.live + "/absent"])
                 #expect(try base.conflicts() == [])
@@ -41,7 +45,8 @@ struct BaseTests {
         ] {
             try await Scene.with { scene in
                 try await scene.bash("echo old >f; mkdir d m; echo in >d/in; echo s >still")
-                let (fork, changes) = try await scene.change("echo new >f; echo mine >new; rm -r d; chmod 711 m; echo t >still")
+                let (fork, changes) = try await scene.change(
+                    "echo new >f; echo mine >new; rm -r d; chmod 711 m; echo t >still")
                 #expect(try fork.touchedSinceFork(changes) == [])
                 try await scene.bash(move)
                 #expect(try fork.touchedSinceFork(changes).contains(scene.path(path)), "\(move)")
@@ -106,7 +111,8 @@ struct BaseTests {
     func altered() async throws {
         try await Scene.with { scene in
             try await scene.bash("echo f >f; ln -s a l")
-            let (fork, changes) = try await scene.change("echo g >f; ln -sf b l; mkdir d; mkfifo d/p; mknod d/n c 1 3; ln f h")
+            let (fork, changes) = try await scene.change(
+                "echo g >f; ln -sf b l; mkdir d; mkfifo d/p; mknod d/n c 1 3; ln f h")
             let base = try fork.base(of: changes)
             for document in [changes.manifest, base.document] {
                 for index in stride(from: 0, to: document.count, by: 3) {

@@ -22,7 +22,8 @@ struct CollectorTests {
     func metadata() async throws {
         try await Scene.with { scene in
             try await scene.bash("echo f >f; mkdir d; echo g >g")
-            let (_, changes) = try await scene.change("chmod 4711 f; chown 33:34 d; chmod g-w,o-r g; chmod 644 g; chmod 700 .")
+            let (_, changes) = try await scene.change(
+                "chmod 4711 f; chown 33:34 d; chmod g-w,o-r g; chmod 644 g; chmod 700 .")
             #expect(scene.short(changes) == ["metadata directory ", "metadata directory d", "metadata file f"])
             #expect(changes[scene.path("f")]?.mode == 0o4711)
             #expect(changes[scene.path("f")]?.content == nil)
@@ -43,7 +44,8 @@ struct CollectorTests {
             let (_, changes) = try await scene.change("cp -a '\(donor)' b; echo more >>a; rm -r d; mkdir d")
             #expect(scene.short(changes) == ["modify file a", "metadata file b"])
             #expect(changes[scene.path("a")]?.xattrs == ["user.kept": Data("1".utf8)])
-            #expect(changes[scene.path("b")]?.xattrs == ["user.new": Data([0, 255]), "security.capability": capability])
+            #expect(
+                changes[scene.path("b")]?.xattrs == ["user.new": Data([0, 255]), "security.capability": capability])
             #expect(!String(decoding: changes.manifest, as: UTF8.self).contains("overlay."))
         }
     }
@@ -53,7 +55,8 @@ struct CollectorTests {
         try await Scene.with { scene in
             try await scene.bash("echo a >a; echo b >b; echo c >c; touch -d 2011-01-01 a; touch -d 2012-01-01 b")
             let (_, changes) = try await scene.change(
-                "chmod 600 a; touch -d 2001-02-03T04:05:06.789Z b; touch -d '1 hour ago' c; cp -p b e; echo y >>b; touch -d 2002-01-01Z b")
+                "chmod 600 a; touch -d 2001-02-03T04:05:06.789Z b; touch -d '1 hour ago' c; cp -p b e; echo y >>b; touch -d 2002-01-01Z b"
+            )
             #expect(scene.short(changes) == ["metadata file a", "modify file b", "create file e"])
             #expect(changes[scene.path("a")]?.modified == nil)
             #expect(changes[scene.path("b")]?.modified == 1_009_843_200_000_000_000)

@@ -12,7 +12,9 @@ struct DiffTests {
     func edits(seed: UInt64) {
         var random = Seeded(state: seed)
         func text() -> [UInt8] {
-            let lines = (0..<Int.random(in: 0...12, using: &random)).map { _ in ["a", "b", "c", ""].randomElement(using: &random) ?? "" }
+            let lines = (0..<Int.random(in: 0...12, using: &random)).map { _ in
+                ["a", "b", "c", ""].randomElement(using: &random) ?? ""
+            }
             return Array(lines.joined(separator: "\n").utf8) + (Bool.random(using: &random) ? [10] : [])
         }
         let diff = LineDiff(old: text(), new: text())
@@ -88,7 +90,9 @@ struct DiffTests {
     func escaping() {
         #expect(TextEscaping.line("a\u{1b}[2Kb\tc\r".utf8) == "a\\x1b[2Kb\tc\\x0d")
         #expect(TextEscaping.line("user\u{202e}}\u{2066}".utf8) == "user\\u{202e}}\\u{2066}")
-        #expect(TextEscaping.line([0x61, 0xff, 0xc0, 0xaf, 0xed, 0xa0, 0x80, 0xf5]) == "a\\xff\\xc0\\xaf\\xed\\xa0\\x80\\xf5")
+        #expect(
+            TextEscaping.line([0x61, 0xff, 0xc0, 0xaf, 0xed, 0xa0, 0x80, 0xf5])
+                == "a\\xff\\xc0\\xaf\\xed\\xa0\\x80\\xf5")
         #expect(TextEscaping.line("grün 日本 🙂".utf8) == "grün 日本 🙂")
         #expect(TextEscaping.path(BytePath("/a\nb\\n\t")) == "/a\\x0ab\\\\n\\x09")
         #expect(TextEscaping.line([0xc2, 0x9b]) == "\\u{9b}")
@@ -99,12 +103,15 @@ struct DiffTests {
         try await Scene.with { scene in
             try await scene.bash("printf 'one\\ntwo\\n' >f; printf '\\0' >binary; echo bye >gone")
             let (fork, changes) = try await scene.change(
-                "printf 'one\\n\\033[2Jtwo\\n' >f; printf '\\0\\1' >binary; rm gone; cp f $'n\\nl'; chmod 4755 $'n\\nl'")
+                "printf 'one\\n\\033[2Jtwo\\n' >f; printf '\\0\\1' >binary; rm gone; cp f $'n\\nl'; chmod 4755 $'n\\nl'"
+            )
             let base = try fork.base(of: changes, blobs: scene.blobs)
             let diff = changes.unifiedDiff(blobs: scene.blobs, base: base)
             #expect(diff.contains("@@ -1,2 +1,2 @@\n one\n-two\n+\\x1b[2Jtwo\n"))
-            #expect(diff.contains("--- a\(scene.live)/gone\n+++ /dev/null\n@@ -1 +0,0 @@\n-bye\n"))
-            #expect(diff.contains("/n\\x0al (13 bytes, mode 4755, owner 0:0)\n--- /dev/null\n"))
+            #expect(
+                diff.contains(
+                    "# deleted \(scene.live)/gone\n--- a\(scene.live)/gone\n+++ /dev/null\n@@ -1 +0,0 @@\n-bye\n"))
+            #expect(diff.contains("/n\\x0al (12 bytes, mode 4755, owner 0:0)\n--- /dev/null\n"))
             #expect(diff.contains("# binary"))
             #expect(!diff.utf8.contains(0x1b))
         }

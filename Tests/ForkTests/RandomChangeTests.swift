@@ -25,7 +25,9 @@ struct RandomChangeTests {
             switch Int.random(in: 0..<20, using: &random) {
             case 0...3: return "[ -d \(x) ] || [ -p \(x) ] || printf 'text \(word)' >\(x)"
             case 4: return "[ -f \(x) ] && printf 'more \(word)' >>\(x)"
-            case 5: return "[ -f \(x) ] && cp -p \(x) /dev/shm/same-$$ && cat /dev/shm/same-$$ >\(x); rm -f /dev/shm/same-$$"
+            case 5:
+                return
+                    "[ -f \(x) ] && cp -p \(x) /dev/shm/same-$$ && cat /dev/shm/same-$$ >\(x); rm -f /dev/shm/same-$$"
             case 6: return "rm -f \(x)"
             case 7: return "rm -rf \(x)"
             case 8...10: return "mkdir -p \(x)"
@@ -58,12 +60,14 @@ struct RandomChangeTests {
             try await scene.bash(setup)
             // Hard links of live are split by the first write through an overlay: see the collector's own tests.
             try await scene.bash(
-                "find . -type f -links +1 -print0 | while IFS= read -r -d '' f; do cp -pT \"$f\" ../one && mv -fT ../one \"$f\"; done")
+                "find . -type f -links +1 -print0 | while IFS= read -r -d '' f; do cp -pT \"$f\" ../one && mv -fT ../one \"$f\"; done"
+            )
             let old = try TreeOracle.read(scene.live)
             try await scene.bash("cp -a live copy", in: scene.directory)
             let (fork, changes) = try await scene.change(mutation)
             try await scene.bash(mutation, in: scene.directory + "/copy")
-            let expected = try TreeOracle.changes(from: old, to: TreeOracle.read(scene.directory + "/copy"), prefix: scene.live)
+            let expected = try TreeOracle.changes(
+                from: old, to: TreeOracle.read(scene.directory + "/copy"), prefix: scene.live)
             #expect(
                 changes == expected, "seed \(seed): \(scene.short(changes)) instead of \(scene.short(expected))")
 

@@ -54,7 +54,8 @@ struct Scene {
                 + "redirect_dir=off,metacopy=off,index=off,xino=off\(overlay.volatile ? ",volatile" : "") '\(overlay.mountPoint)' || exit 99\n"
         }
         let output = try await Processes.run(
-            "/usr/bin/unshare", arguments: ["-m", "--propagation", "private", "/bin/bash", "-c", mounts + "cd '\(live)'\n" + script],
+            "/usr/bin/unshare",
+            arguments: ["-m", "--propagation", "private", "/bin/bash", "-c", mounts + "cd '\(live)'\n" + script],
             timeout: .seconds(60), directory: "/")
         guard output.isSuccess else { throw Failure("\(script): \(output.exit) \(output.errorOutput)") }
         return output.output

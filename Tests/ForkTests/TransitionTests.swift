@@ -9,7 +9,9 @@ import Testing
 @Suite(.enabled(if: isRoot, "mounting overlays needs root"))
 struct TransitionTests {
     static let befores = ["file", "directory", "symlink", "nothing"]
-    static let afters = ["file", "same", "directory", "opaque", "removed", "symlink", "fifo", "hard link", "sparse", "device", "socket"]
+    static let afters = [
+        "file", "same", "directory", "opaque", "removed", "symlink", "fifo", "hard link", "sparse", "device", "socket",
+    ]
 
     static let make = [
         "file": "echo old >x",

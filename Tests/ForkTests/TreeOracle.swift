@@ -32,7 +32,8 @@ struct TreeOracle {
                 content: type == .file ? try Files.read(path) : nil,
                 device: isDevice
                     ? DeviceNode(
-                        isBlock: status.kind == .blockDevice, major: status.special.major, minor: status.special.minor) : nil,
+                        isBlock: status.kind == .blockDevice, major: status.special.major, minor: status.special.minor)
+                    : nil,
                 identity: status.identity)
             guard status.isDirectory else { return }
             for name in try Files.entries(path) { try visit(path.appending(name), relative.appending(name)) }

@@ -86,7 +86,8 @@ public struct Conflict: Sendable, Equatable, CustomStringConvertible {
         if old.type != now.type { return "was a \(old.type.rawValue), is a \(now.type.rawValue)" }
         var parts: [String] = []
         if old.content != now.content || old.size != now.size {
-            parts.append("the content is another one (was \(old.content?.short ?? "-"), is \(now.content?.short ?? "-"))")
+            parts.append(
+                "the content is another one (was \(old.content?.short ?? "-"), is \(now.content?.short ?? "-"))")
         }
         if old.linkTarget != now.linkTarget { parts.append("the link points elsewhere") }
         if old.device != now.device { parts.append("the device number is another one") }

@@ -56,7 +56,8 @@ public struct BlobStore: Sendable {
         let file = try open(digest)
         let size = try FileBytes(file).size()
         guard size <= Int64(limit) else {
-            throw ForkError.blob(digest: digest.hex, reason: "it has \(size) bytes and at most \(limit) are read into memory")
+            throw ForkError.blob(
+                digest: digest.hex, reason: "it has \(size) bytes and at most \(limit) are read into memory")
         }
         var data = Data()
         try FileBytes(file).forEachPiece { _, piece in data.append(contentsOf: piece.bytes) }
@@ -69,7 +70,8 @@ public struct BlobStore: Sendable {
         do {
             return try Files.open(path(digest), flags: O_RDONLY | O_NOFOLLOW | O_CLOEXEC)
         } catch let error as SystemError where error.code == ENOENT {
-            throw ForkError.blob(digest: digest.hex, reason: "it is not in \(root); fetch it again or run the change again")
+            throw ForkError.blob(
+                digest: digest.hex, reason: "it is not in \(root); fetch it again or run the change again")
         }
     }
 
@@ -85,7 +87,9 @@ public struct BlobStore: Sendable {
     }
 
     private static func altered(_ digest: Digest) -> ForkError {
-        .blob(digest: digest.hex, reason: "its bytes are no longer the ones it is named after; restore it or run the change again")
+        .blob(
+            digest: digest.hex,
+            reason: "its bytes are no longer the ones it is named after; restore it or run the change again")
     }
 
     private func store(_ write: (FileBytes) throws -> Digest) throws -> Digest {

@@ -46,7 +46,9 @@ struct FileBytes {
             while offset < data {
                 if zeros.isEmpty { zeros = [UInt8](repeating: 0, count: Self.pieceSize) }
                 let count = Int(min(Int64(Self.pieceSize), data - offset))
-                try zeros.withUnsafeBytes { try body(offset, Piece(bytes: .init(rebasing: $0[..<count]), isHole: true)) }
+                try zeros.withUnsafeBytes {
+                    try body(offset, Piece(bytes: .init(rebasing: $0[..<count]), isHole: true))
+                }
                 offset += Int64(count)
             }
             if isEnd { return }
@@ -72,7 +74,8 @@ struct FileBytes {
     func write(_ bytes: UnsafeRawBufferPointer, at offset: Int64) throws {
         var done = 0
         while done < bytes.count {
-            let count = pwrite(file.raw, bytes.baseAddress?.advanced(by: done), bytes.count - done, off_t(offset) + off_t(done))
+            let count = pwrite(
+                file.raw, bytes.baseAddress?.advanced(by: done), bytes.count - done, off_t(offset) + off_t(done))
             if count < 0 {
                 if errno == EINTR { continue }
                 throw failure("pwrite")

@@ -91,7 +91,8 @@ struct ChangeCollector {
     private func isBare(_ node: Node, _ before: MergedNode?) throws -> Bool {
         switch node.type {
         case .directory: try node.directory().sortedNames().isEmpty
-        case .file: node.status.size == 0 && (before == nil || before?.top.type == .file && before?.top.status.size == 0)
+        case .file:
+            node.status.size == 0 && (before == nil || before?.top.type == .file && before?.top.status.size == 0)
         default: false
         }
     }
@@ -138,7 +139,8 @@ struct ChangeCollector {
     private mutating func add(_ node: Node, _ kind: Change.Kind, before: MergedNode?) throws -> Int {
         var change = Change(
             path: node.shown, kind: kind, type: node.type, mode: node.type == .symlink ? 0o777 : node.status.mode,
-            uid: node.status.uid, gid: node.status.gid, xattrs: try node.xattrs(), modified: setTime(node, before: before))
+            uid: node.status.uid, gid: node.status.gid, xattrs: try node.xattrs(),
+            modified: setTime(node, before: before))
         if kind != .metadata { try fill(&change, from: node) }
         changes.append(change)
         return changes.count - 1
@@ -178,7 +180,8 @@ struct ChangeCollector {
                 })
         }
         let ordered = groups.sorted { left, right in
-            guard let first = left.map({ changes[$0].path }).min(), let second = right.map({ changes[$0].path }).min() else {
+            guard let first = left.map({ changes[$0].path }).min(), let second = right.map({ changes[$0].path }).min()
+            else {
                 return false
             }
             return first < second

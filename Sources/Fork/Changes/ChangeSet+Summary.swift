@@ -12,8 +12,10 @@ extension ChangeSet {
             switch change.type {
             case .file: if let size = change.size { notes.append(Self.text(bytes: size)) }
             case .symlink:
-                notes.append(change.linkTarget.map { "link to " + TextEscaping.path(BytePath(bytes: Array($0))) } ?? "link")
-            case .device: notes.append("device " + (change.device?.text ?? "") + ": cannot be promoted")
+                // A deletion and a change of metadata don't say where it led.
+                notes.append(
+                    change.linkTarget.map { "link to " + TextEscaping.path(BytePath(bytes: Array($0))) } ?? "link")
+            case .device: notes.append(change.device.map { "device \($0.text): cannot be promoted" } ?? "device")
             case .directory, .fifo, .socket: notes.append(change.type.rawValue)
             }
             if change.kind == .metadata || change.mode & 0o7000 != 0 {
@@ -21,7 +23,7 @@ extension ChangeSet {
             }
             for name in change.xattrs.keys.sorted() { notes.append("with " + TextEscaping.line(name.utf8)) }
             if let group = change.hardLinkGroup { notes.append("hard link \(group)") }
-            return "\(Self.verb(change.kind)) \(path) (\(notes.joined(separator: ", ")))"
+            return "\(Self.verb(change.kind)) \(path)" + (notes.isEmpty ? "" : " (\(notes.joined(separator: ", ")))")
         }
     }
 

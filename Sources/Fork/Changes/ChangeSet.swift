@@ -50,20 +50,27 @@ extension ChangeSet {
         for change in changes {
             let shown = change.path.display
             func refuse(_ reason: String) -> ForkError {
-                .malformed("The change set is not valid at \(shown): \(reason). It was not made by Grace, or was altered.")
+                .malformed(
+                    "The change set is not valid at \(shown): \(reason). It was not made by Grace, or was altered.")
             }
             guard isCanonical(change.path) else { throw refuse("the path is not absolute and in its shortest form") }
-            if let previous, !(previous < change.path) { throw refuse("the paths are not in order, or one occurs twice") }
+            if let previous, !(previous < change.path) {
+                throw refuse("the paths are not in order, or one occurs twice")
+            }
             previous = change.path
             guard change.mode <= 0o7777 else { throw refuse("the mode has bits beyond 07777") }
             let bytes = change.kind != .metadata && change.kind != .delete && change.type == .file
             guard (change.content != nil) == bytes, (change.size != nil) == bytes else {
-                throw refuse("a \(change.kind.rawValue) of a \(change.type.rawValue) has content where it may not, or lacks it")
+                throw refuse(
+                    "a \(change.kind.rawValue) of a \(change.type.rawValue) has content where it may not, or lacks it")
             }
             guard (change.size ?? 0) >= 0 else { throw refuse("the size is negative") }
-            guard (change.linkTarget != nil) == (change.type == .symlink && change.kind != .delete && change.kind != .metadata)
+            guard
+                (change.linkTarget != nil)
+                    == (change.type == .symlink && change.kind != .delete && change.kind != .metadata)
             else { throw refuse("a link target is missing or does not belong there") }
-            guard (change.device != nil) == (change.type == .device && change.kind != .delete && change.kind != .metadata)
+            guard
+                (change.device != nil) == (change.type == .device && change.kind != .delete && change.kind != .metadata)
             else { throw refuse("a device number is missing or does not belong there") }
             if change.kind == .delete {
                 guard change.mode == 0, change.uid == 0, change.gid == 0, change.xattrs.isEmpty, change.modified == nil,

@@ -35,7 +35,9 @@ struct ManifestReader {
     }
 
     func integer<I: FixedWidthInteger>(_ member: String) throws -> I {
-        guard let value: I = try integerIfPresent(member) else { throw refuse(member, "an integer as a decimal string") }
+        guard let value: I = try integerIfPresent(member) else {
+            throw refuse(member, "an integer as a decimal string")
+        }
         return value
     }
 

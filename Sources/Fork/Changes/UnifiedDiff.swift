@@ -13,7 +13,8 @@ extension ChangeSet {
     ///
     /// - Parameters:
     ///   - blobs: Where the new contents lie. A blob that is missing or altered is said to be.
-    ///   - old: A path's content before the change; `nil` where it had none or it was not kept.
+    ///   - old: A path's content before the change; `nil` where it was not kept.
+    /// - Returns: The text, lines ended by line feeds.
     public func unifiedDiff(blobs: BlobStore, old: (BytePath) throws -> [UInt8]?) rethrows -> String {
         var output = ""
         for (change, line) in zip(changes, summary) {
@@ -102,7 +103,9 @@ struct LineDiff {
         var start = 0
         while start < old.count, start < new.count, isSame(start, start) { start += 1 }
         var end = 0
-        while end < old.count - start, end < new.count - start, isSame(old.count - 1 - end, new.count - 1 - end) { end += 1 }
+        while end < old.count - start, end < new.count - start, isSame(old.count - 1 - end, new.count - 1 - end) {
+            end += 1
+        }
         var result = (0..<start).map { Edit.keep($0, $0) }
         result += middle(start..<(old.count - end), start..<(new.count - end))
         result += (0..<end).reversed().map { Edit.keep(old.count - 1 - $0, new.count - 1 - $0) }

@@ -15,6 +15,8 @@ extension Fork {
     ///   - reads: Absolute paths or patterns (see ``SnapshotSpec/paths``) that the change depends on; directories with
     ///     everything in them.
     ///   - blobs: Where to keep the old contents of changed text files, for ``ChangeSet/unifiedDiff(blobs:base:)``.
+    /// - Returns: The base, with an entry for every touched and declared path.
+    /// - Throws: ``ForkError``, `SystemError`.
     public func base(of changes: ChangeSet, reads: [String] = [], blobs: BlobStore? = nil) throws -> Base {
         var entries: [BytePath: BaseEntry.State] = [:]
         for subject in try subjects(of: changes, reads: reads) {
@@ -65,7 +67,8 @@ extension Fork {
             subjects.append(Subject(path: path, node: node, withListing: recursively && isDirectory))
             guard recursively, isDirectory, let below = try node?.directory() else { return }
             guard depth < 2048, subjects.count < 2_000_000 else {
-                throw ForkError.malformed("\(path.display) holds too much to be recorded: name the paths that matter instead.")
+                throw ForkError.malformed(
+                    "\(path.display) holds too much to be recorded: name the paths that matter instead.")
             }
             for name in try below.names() {
                 try add(path.appending(name), below.child(name), recursively: true, depth: depth + 1)
@@ -110,10 +113,12 @@ extension Fork {
         return isLater(status.modified) ? subject.withListing : isLater(status.changed)
     }
 
-    /// Whether live deleted a path that the fork had seen: the upper layer's node was copied up, nothing is below it now, and
-    /// live changed the directory it was in. (A node renamed inside the fork was copied up from a path that the change set deletes.)
+    /// Whether live deleted a path that the fork had seen, now that nothing is there: the change set knows it, or the upper
+    /// layer's node was copied up and live changed the directory it was in. (A node renamed inside the fork was copied up too, but
+    /// from a path that the change set deletes.)
     private func hasVanished(_ path: BytePath, among changes: ChangeSet) throws -> Bool {
-        guard let change = changes[path], change.kind == .create, let mount = mount(of: path) else { return false }
+        guard let change = changes[path], let mount = mount(of: path) else { return false }
+        guard change.kind == .create else { return true }
         let upper = home(of: mount) + "/apply/upper"
         let relative = Self.components(of: path, below: mount)
         let below = BytePath(bytes: [UInt8(ascii: "/")] + Array(relative.joined(separator: [UInt8(ascii: "/")])))
@@ -121,7 +126,8 @@ extension Fork {
         let xattrs = try node.allXattrs()
         guard OverlayMarks.isCopiedUp(xattrs) else { return false }
         let view = try view(of: mount)
-        guard let parent = try view.node(relative.dropLast()), !parent.isSnapshot, isLater(parent.top.status.modified) else {
+        guard let parent = try view.node(relative.dropLast()), !parent.isSnapshot, isLater(parent.top.status.modified)
+        else {
             return false
         }
         for deleted in changes.changes where deleted.kind == .delete || deleted.kind == .replace {

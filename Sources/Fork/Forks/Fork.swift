@@ -86,6 +86,8 @@ public final class Fork: Sendable {
     /// What the change did. The sandbox over `.apply` must have ended.
     ///
     /// - Parameter blobs: Where the contents go; they have reached the disk when this returns.
+    /// - Returns: The change set, empty where nothing differs.
+    /// - Throws: ``ForkError``, `SystemError`.
     public func changeSet(blobs: BlobStore) throws -> ChangeSet {
         var collector = ChangeCollector(blobs: blobs, created: record.created, mountPoints: ownMountPoints)
         for mount in record.mounts {

@@ -90,7 +90,8 @@ public struct ForkStore: Sendable {
             default: false
             }
         }
-        guard isAllowed, (1...100).contains(id.utf8.count), !id.hasPrefix("."), !id.hasPrefix("-"), !id.hasPrefix("_") else {
+        guard isAllowed, (1...100).contains(id.utf8.count), !id.hasPrefix("."), !id.hasPrefix("-"), !id.hasPrefix("_")
+        else {
             throw ForkError.badIdentifier(id)
         }
         return "\(root)/\(id)"

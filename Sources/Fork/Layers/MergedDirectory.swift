@@ -16,7 +16,8 @@ struct MergedDirectory {
             return below.map { MergedNode(top: $0, isSnapshot: false, hidden: nil) }
         }
         if try OverlayMarks.isWhiteout(above.status, try above.allXattrs()) { return nil }
-        let merges = try above.type == .directory && below?.type == .directory && !OverlayMarks.isOpaque(above.allXattrs())
+        let merges =
+            try above.type == .directory && below?.type == .directory && !OverlayMarks.isOpaque(above.allXattrs())
         return MergedNode(top: above, isSnapshot: true, hidden: merges ? below : nil)
     }
 
@@ -58,6 +59,7 @@ struct MergedView {
     /// - Parameters:
     ///   - mountPoint: The live mount's place.
     ///   - snapshot: The snapshot layer, where there is one.
+    /// - Throws: `SystemError` where one can't be opened.
     init(mountPoint: BytePath, snapshot: BytePath?) throws {
         root = MergedDirectory(
             snapshot: try snapshot.map { try TreeReader(root: $0).root }, live: try TreeReader(root: mountPoint).root,
@@ -66,7 +68,9 @@ struct MergedView {
 
     /// The mount's own root.
     func rootNode() throws -> MergedNode {
-        guard let live = root.live else { throw ForkError.malformed("The mount \(root.shown.display) has no live directory.") }
+        guard let live = root.live else {
+            throw ForkError.malformed("The mount \(root.shown.display) has no live directory.")
+        }
         let below = try Node(root: live, shown: root.shown)
         guard let snapshot = root.snapshot else { return MergedNode(top: below, isSnapshot: false, hidden: nil) }
         return MergedNode(top: try Node(root: snapshot, shown: root.shown), isSnapshot: true, hidden: below)

@@ -54,7 +54,8 @@ extension FileState {
     /// Reads everything about an entry. Throws ``ForkError/unstable(path:reason:)`` where it changes meanwhile.
     init(reading node: Node, listing: [[UInt8]]? = nil) throws {
         self.init(
-            type: node.type, mode: node.status.mode, uid: node.status.uid, gid: node.status.gid, xattrs: try node.xattrs(),
+            type: node.type, mode: node.status.mode, uid: node.status.uid, gid: node.status.gid,
+            xattrs: try node.xattrs(),
             device: node.device, listing: listing.map { $0.map { Data($0) } })
         switch node.type {
         case .symlink: linkTarget = try node.linkTarget()

@@ -11,14 +11,17 @@ extension Fork {
     ///   - specs: What, and how. No path may belong to two of them.
     ///   - cgroups: The host's control groups, for `freeze`.
     ///   - helper: The path of `grace-sandbox`, which thaws should this process die meanwhile.
+    /// - Returns: What was copied, and how long a unit stood still for it.
     /// - Throws: ``ForkError/snapshot(_:)`` with the reason; the fork then has no snapshot at all, and nothing is left frozen.
     public func snapshot(_ specs: [SnapshotSpec], cgroups: CgroupHost, helper: String) async throws -> SnapshotReport {
         guard try !hasBegun() else {
-            throw ForkError.outOfOrder("The fork “\(id)” is in use already; a snapshot must be its first step. Make a new fork.")
+            throw ForkError.outOfOrder(
+                "The fork “\(id)” is in use already; a snapshot must be its first step. Make a new fork.")
         }
         let layers = record.mounts.map { home(of: $0) + "/snapshot" }
         guard try layers.allSatisfy({ try Files.status($0) == nil }) else {
-            throw ForkError.outOfOrder("The fork “\(id)” has a snapshot already. Make a new fork, or name all paths at once.")
+            throw ForkError.outOfOrder(
+                "The fork “\(id)” has a snapshot already. Make a new fork, or name all paths at once.")
         }
         let scratch = directory + "/snapshot-scratch"
         var parts: [SnapshotReport.Part] = []
@@ -46,13 +49,15 @@ extension Fork {
 
     private static func check(_ spec: SnapshotSpec) throws {
         guard spec.freeze == nil || spec.command == nil else {
-            throw ForkError.snapshot("A snapshot names both `freeze` and `command`. Keep the one that makes the copies consistent.")
+            throw ForkError.snapshot(
+                "A snapshot names both `freeze` and `command`. Keep the one that makes the copies consistent.")
         }
         guard !spec.paths.isEmpty || spec.command != nil else {
             throw ForkError.snapshot("A snapshot names no paths. Name at least one, such as /srv/app/app.db*.")
         }
         guard spec.maxPause.isFinite, spec.maxPause > 0, spec.maxPause <= 60 else {
-            throw ForkError.snapshot("A snapshot's max_pause is \(spec.maxPause) s. It must be above 0 and at most 60 s.")
+            throw ForkError.snapshot(
+                "A snapshot's max_pause is \(spec.maxPause) s. It must be above 0 and at most 60 s.")
         }
     }
 
@@ -66,7 +71,8 @@ extension Fork {
             let how = output.timedOut ? "did not end within 10 minutes" : "ended with \(output.exit)"
             let last = output.stderr.suffix(500)
             throw ForkError.snapshot(
-                "The snapshot's command \(how). Its last words: \(TextEscaping.line(last).isEmpty ? "none" : TextEscaping.line(last))")
+                "The snapshot's command \(how). Its last words: \(TextEscaping.line(last).isEmpty ? "none" : TextEscaping.line(last))"
+            )
         }
     }
 }

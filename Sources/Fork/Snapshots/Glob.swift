@@ -54,7 +54,9 @@ struct Glob {
             guard depth < 256, let status = try Files.status(directory), status.isDirectory else { return }
             for name in try Self.names(directory) {
                 let below = directory.appending(name)
-                if try Files.status(below)?.isDirectory ?? false { try expand(below, rest, into: &found, depth: depth + 1) }
+                if try Files.status(below)?.isDirectory ?? false {
+                    try expand(below, rest, into: &found, depth: depth + 1)
+                }
             }
             return
         }

@@ -18,11 +18,13 @@ struct LayerBuilder {
     /// Where in the layers `path` belongs. Throws where no snapshot can be.
     func place(of path: BytePath) throws -> (mount: String, place: BytePath) {
         guard let mount = fork.mount(of: path) else {
-            throw ForkError.snapshot("\(path.display) is on no file system that the fork overlays, so it cannot be copied.")
+            throw ForkError.snapshot(
+                "\(path.display) is on no file system that the fork overlays, so it cannot be copied.")
         }
         let shown = path.display
         if let mask = fork.record.masks.first(where: { path.isInside(BytePath($0)) }) {
-            throw ForkError.snapshot("\(shown) lies in \(mask), which no sandbox sees, so copying it would be of no use.")
+            throw ForkError.snapshot(
+                "\(shown) lies in \(mask), which no sandbox sees, so copying it would be of no use.")
         }
         guard !path.isInside(BytePath(fork.directory)), !BytePath(fork.directory).isInside(path) else {
             throw ForkError.snapshot("\(shown) holds Grace's own forks and cannot be copied. Name narrower paths.")
@@ -144,7 +146,8 @@ struct LayerBuilder {
             }
             guard let node = try live.node(at: above), node.type == .directory else {
                 throw ForkError.snapshot(
-                    "\(path.display) cannot be copied: \(above.display) is no directory on live (any more). Use real paths.")
+                    "\(path.display) cannot be copied: \(above.display) is no directory on live (any more). Use real paths."
+                )
             }
             try Files.makeDirectory(place, mode: 0o700)
             try Layer.copyAttributes(from: node, to: place)

@@ -21,13 +21,20 @@ struct LiveScan {
 
     /// Looks at what `globs` match now and at `extra`.
     ///
-    /// - Parameter tick: Called often; throws to give up.
+    /// - Parameters:
+    ///   - globs: The patterns.
+    ///   - extra: Further paths, there or not.
+    ///   - live: The host.
+    ///   - tick: Called often; throws to give up.
+    /// - Throws: What `tick` throws, `SystemError`, ``ForkError/snapshot(_:)``.
     init(globs: [Glob], extra: Set<BytePath>, live: TreeReader, tick: () throws -> Void = {}) throws {
         var found = extra
         for glob in globs { found.formUnion(try glob.matches(withLinks: false)) }
-        for path in found.sorted() where !roots.contains(where: { path.isInside($0) }) {
+        var known: Set<BytePath> = []
+        for path in found.sorted() where !path.isInside(anyOf: known) {
             guard let node = try live.node(at: path) else { continue }
             roots.append(path)
+            known.insert(path)
             try add(node, depth: 0, tick: tick)
         }
     }
@@ -44,7 +51,8 @@ struct LiveScan {
     private mutating func add(_ node: Node, depth: Int, tick: () throws -> Void) throws {
         try tick()
         guard depth < 2048 else {
-            throw ForkError.snapshot("\(node.shown.display) lies too deep to be copied: name the paths that matter instead.")
+            throw ForkError.snapshot(
+                "\(node.shown.display) lies too deep to be copied: name the paths that matter instead.")
         }
         if Self.isDropped(node) {
             dropped.append(node.shown)
@@ -62,7 +70,8 @@ struct LiveScan {
         guard node.type == .directory else { return }
         if depth > 0 && node.status.isMountRoot {
             throw ForkError.snapshot(
-                "\(node.shown.display) is a mount of its own inside a directory to be copied. Name the paths in it separately.")
+                "\(node.shown.display) is a mount of its own inside a directory to be copied. Name the paths in it separately."
+            )
         }
         let directory: Descriptor
         do {
@@ -83,6 +92,19 @@ struct LiveScan {
         guard node.type == .file || node.type == .symlink else { return false }
         let name = String(decoding: node.name, as: UTF8.self)
         return name.hasSuffix(".pid") || name.hasSuffix(".lock") && node.status.size <= 256
+    }
+}
+
+extension BytePath {
+    /// Whether this is one of `places` or lies below one; its cost does not depend on how many they are.
+    func isInside(anyOf places: Set<BytePath>) -> Bool {
+        var path = self
+        while true {
+            if places.contains(path) { return true }
+            let parent = path.parent
+            if parent == path { return false }
+            path = parent
+        }
     }
 }
 

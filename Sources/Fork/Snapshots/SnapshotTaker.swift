@@ -36,6 +36,7 @@ struct SnapshotTaker {
             if try builder.holds(root) { throw LayerBuilder.twice(root) }
         }
         let companions = try databaseCompanions(before)
+        try copies.writeBack(before.roots)
         let scan: LiveScan
         if let unit = spec.freeze {
             (scan, part) = try takeFrozen(unit, before, companions, &copies, cgroups, helper)
@@ -48,14 +49,11 @@ struct SnapshotTaker {
         try builder.add(scan, from: &copies, roots: Set(scan.roots))
         // What was there, or may come, beside the copies must not show through from live.
         let absent = companions.union(before.roots).subtracting(scan.roots).union(scan.dropped)
-        for path in absent.sorted() where !isInsideRoot(path, scan) { try builder.whiteout(path) }
+        let roots = Set(scan.roots)
+        // A dropped root itself has nothing in the layer.
+        for path in absent.sorted() where !path.parent.isInside(anyOf: roots) { try builder.whiteout(path) }
         try builder.finish()
         return part
-    }
-
-    private func isInsideRoot(_ path: BytePath, _ scan: LiveScan) -> Bool {
-        // The dropped roots themselves have nothing of theirs in the layer.
-        scan.roots.contains { $0 != path && path.isInside($0) }
     }
 
     /// The files that SQLite keeps beside the databases among the roots, there or not.
@@ -94,16 +92,19 @@ struct SnapshotTaker {
     }
 
     private func takeFrozen(
-        _ unit: String, _ before: LiveScan, _ companions: Set<BytePath>, _ copies: inout FileCopies, _ cgroups: CgroupHost,
+        _ unit: String, _ before: LiveScan, _ companions: Set<BytePath>, _ copies: inout FileCopies,
+        _ cgroups: CgroupHost,
         _ helper: String
     ) throws -> (LiveScan, SnapshotReport.Part) {
         let shown = TextEscaping.path(BytePath(unit))
         guard let cgroup = Cgroup.find(on: cgroups, unit: unit) else {
-            throw ForkError.snapshot("There is no unit or control group “\(shown)” to freeze. Check the name with systemd-cgls.")
+            throw ForkError.snapshot(
+                "There is no unit or control group “\(shown)” to freeze. Check the name with systemd-cgls.")
         }
         guard try !cgroup.processes().contains(getpid()) else {
             throw ForkError.snapshot(
-                "“\(shown)” cannot be frozen: Grace itself runs in it or below it. Name the unit that writes the files.")
+                "“\(shown)” cannot be frozen: Grace itself runs in it or below it. Name the unit that writes the files."
+            )
         }
         guard let action = cgroup.thawAction else {
             throw ForkError.snapshot(
@@ -113,7 +114,7 @@ struct SnapshotTaker {
         guard try !cgroup.isFrozen() else {
             throw ForkError.snapshot("“\(shown)” is frozen already, by someone else. Thaw it first, or wait.")
         }
-        for entry in before.entries where entry.node.type == .file {
+        for entry in before.entries where entry.node.type == .file && copies[entry.node.status.identity] == nil {
             do {
                 try copies.copy(entry.node, syncing: true) {}
             } catch let error as SystemError where error.code == ENOENT {
@@ -191,7 +192,7 @@ struct SnapshotTaker {
             try adoptBelow(node, path, whole)
         }
         // A match below a directory that was copied whole is absent there already.
-        for path in absent.subtracting(written).sorted() where !whole.contains(where: { path.isInside($0) }) {
+        for path in absent.subtracting(written).sorted() where !path.isInside(anyOf: whole) {
             try builder.whiteout(path)
         }
         try builder.finish()

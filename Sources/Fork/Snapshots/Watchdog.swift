@@ -15,6 +15,7 @@ final class Watchdog {
     ///   - helper: The path of `grace-sandbox`.
     ///   - action: The file to write and what to write.
     ///   - seconds: After how long it thaws by itself.
+    /// - Throws: ``ForkError/snapshot(_:)`` where it can't be started.
     init(helper: String, action: (path: String, value: String), seconds: Int) throws {
         let ends = try Descriptor.pipe()
         do {
@@ -36,7 +37,8 @@ final class Watchdog {
         guard let exit = try Processes.reap(pid) else { return }
         isReaped = true
         throw ForkError.snapshot(
-            "Nothing was frozen, since the watchdog that would thaw it again ended at once (\(exit)). Check grace-sandbox.")
+            "Nothing was frozen, since the watchdog that would thaw it again ended at once (\(exit)). Check grace-sandbox."
+        )
     }
 
     /// Dismisses it; it thaws once more, which changes nothing.
