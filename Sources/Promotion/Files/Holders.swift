@@ -1,3 +1,5 @@
+internal import FoundationEssentials
+internal import Glibc
 internal import Linux
 
 /// Which processes still use files that a promotion moved into its hidden directories.
@@ -5,7 +7,7 @@ enum Holders {
     /// Looks through /proc; what can't be read (a process that ended meanwhile) is passed over. Of a file opened before the move
     /// the kernel shows the name it has now, in the hidden directory (proc(5), /proc/PID/fd and maps).
     static func find(stash: String) -> [Holder] {
-        let mark = Array("/\(stash)/".utf8)
+        let mark = Array("\(stash)/".utf8)
         guard let entries = try? Files.entries("/proc") else { return [] }
         return entries.compactMap { name in
             guard let pid = Int32(String(decoding: name, as: UTF8.self)), uses(pid, mark) else { return nil }
@@ -20,15 +22,20 @@ enum Holders {
             if let target = try? Files.readlink(BytePath(directory).appending(name)), contains(target.bytes, mark) { return true }
         }
         guard let maps = try? Files.read("/proc/\(pid)/maps", limit: 16 << 20) else { return false }
-        return contains(Array(maps), mark)
+        return maps.withUnsafeBytes { contains($0, mark) }
     }
 
-    private static func contains(_ bytes: [UInt8], _ mark: [UInt8]) -> Bool {
-        guard bytes.count >= mark.count, let first = mark.first else { return false }
-        var start = bytes.startIndex
-        while let hit = bytes[start...].firstIndex(of: first) {
-            if bytes[hit...].starts(with: mark) { return true }
-            start = hit + 1
+    private static func contains(_ bytes: [UInt8], _ mark: [UInt8]) -> Bool { bytes.withUnsafeBytes { contains($0, mark) } }
+
+    /// By memchr(3) and memcmp(3): a large process's maps are megabytes.
+    private static func contains(_ bytes: UnsafeRawBufferPointer, _ mark: [UInt8]) -> Bool {
+        guard let start = bytes.baseAddress, let first = mark.first else { return false }
+        var offset = 0
+        while bytes.count - offset >= mark.count,
+            let hit = memchr(start + offset, Int32(first), bytes.count - offset - mark.count + 1)
+        {
+            if memcmp(hit, mark, mark.count) == 0 { return true }
+            offset = UnsafeRawPointer(hit) - start + 1
         }
         return false
     }

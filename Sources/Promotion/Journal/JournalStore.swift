@@ -32,13 +32,17 @@ struct JournalStore: Sendable {
     func path(_ id: String) -> BytePath { directory.appending(id) }
 
     /// Makes the state directory where it is missing and takes its lock, without waiting.
-    func lock() throws -> Descriptor {
-        try calls.call(.mkdir, directory) { try Files.makeDirectory(directory, mode: 0o700, intermediate: true) }
-        let file = try calls.open(path: directory.appending("lock"), flags: O_RDWR | O_CREAT | O_NOFOLLOW, mode: 0o600)
-        guard try calls.call(.lock, directory, { try Files.lock(file) }) else {
-            throw PromotionError.busy(state: directory.display)
+    func lock() throws -> StateLock {
+        do {
+            try calls.call(.mkdir, directory) { try Files.makeDirectory(directory, mode: 0o700, intermediate: true) }
+            let file = try calls.open(path: directory.appending("lock"), flags: O_RDWR | O_CREAT | O_NOFOLLOW, mode: 0o600)
+            guard try calls.call(.lock, directory, { try Files.lock(file) }) else {
+                throw PromotionError.busy(state: directory.display)
+            }
+            return StateLock(file)
+        } catch let error as SystemError {
+            throw PromotionError.failed("its state directory can't be used: \(error)")
         }
-        return file
     }
 
     /// The promotions there are, sorted.
@@ -115,5 +119,21 @@ struct JournalStore: Sendable {
         try Self.check(id)
         guard try exists(id), let record = try phase(of: id) else { throw PromotionError.notFound(id: id) }
         return record
+    }
+}
+
+/// A lock held on a state directory, or on a rerun's command.
+final class StateLock: Sendable {
+    private let file: Descriptor
+
+    init(_ file: Descriptor) { self.file = file }
+    deinit { close() }
+
+    /// Gives it back. Unlocked outright: closing alone leaves the lock to copies of the descriptor, which any child has for the
+    /// moment between its making and its exec.
+    func close() {
+        guard !file.isClosed else { return }
+        try? Files.unlock(file)
+        file.close()
     }
 }

@@ -45,10 +45,12 @@ struct CommandRunner: Sendable {
     func waitForOrphan(_ role: Guarded, limit: Double) async throws -> Bool {
         let lockFile = lockFile(role)
         let file = try calls.open(path: lockFile, flags: O_RDWR | O_CREAT | O_NOFOLLOW, mode: 0o600)
-        defer { file.close() }
         let end = BootID.bootSeconds() + limit
         while true {
-            if try calls.call(.lock, lockFile, { try Files.lock(file) }) { return true }
+            if try calls.call(.lock, lockFile, { try Files.lock(file) }) {
+                StateLock(file).close()
+                return true
+            }
             if BootID.bootSeconds() >= end { return false }
             try await Task.sleep(for: .milliseconds(50))
         }
