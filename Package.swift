@@ -24,6 +24,7 @@ let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
 let nioHTTP1 = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
 let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
+let unixSignals = Target.Dependency.product(name: "UnixSignals", package: "swift-service-lifecycle")
 let yams = Target.Dependency.product(name: "Yams", package: "Yams")
 
 /// A library room of the house. `uses` names only rooms above it (DESIGN: nothing points back down).
@@ -60,8 +61,8 @@ var targets: [Target] = [
     room("Parliament", ["Documents", "Fork", "Measurement", "Ledger", "Missions", "Trust"]),
     room(
         "Coordinator",
-        ["Documents", "Linux", "Ledger", "Missions", "Trust", "Parliament", hummingbird, httpTypes, grdb, logging, lifecycle,
-            nioCore, asyncHTTPClient]),
+        ["Documents", "Linux", "Sandbox", "Measurement", "Ledger", "Missions", "Trust", "Parliament", hummingbird, httpTypes,
+            grdb, logging, lifecycle, nioCore, asyncHTTPClient]),
     room(
         "Agent",
         ["Documents", "Linux", "Cgroups", "Sandbox", "Fork", "Measurement", "Ledger", "Missions", "Trust", "Promotion",
@@ -76,7 +77,7 @@ var targets: [Target] = [
         swiftSettings: strict),
     .executableTarget(
         name: "grace-coordinator",
-        dependencies: ["Coordinator", "Documents", argumentParser, hummingbird, logging, lifecycle],
+        dependencies: ["Coordinator", "Documents", argumentParser, logging, lifecycle, unixSignals],
         swiftSettings: strict),
     .executableTarget(
         name: "users-service",
@@ -99,7 +100,8 @@ var targets: [Target] = [
     tests("Parliament", ["Documents", "Linux", "Fork", "Measurement", "Ledger", "Missions", "Trust", crypto]),
     tests(
         "Coordinator",
-        ["Documents", "Ledger", "Missions", "Trust", "Parliament", hummingbird, httpTypes, grdb, logging, nioCore, asyncHTTPClient, crypto]),
+        ["Documents", "Linux", "Measurement", "Ledger", "Missions", "Trust", "Parliament", hummingbird, httpTypes, grdb, logging,
+            nioCore, asyncHTTPClient, crypto]),
     tests(
         "Agent",
         ["Documents", "Linux", "Cgroups", "Sandbox", "Fork", "Measurement", "Ledger", "Missions", "Trust", "Promotion", "Parliament",

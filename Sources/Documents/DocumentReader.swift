@@ -25,13 +25,13 @@ public final class DocumentReader {
             report(line: nil, path: "", "the file has \(text.utf8.count) bytes; at most 4 MiB are read.")
             return
         }
+        if let (line, problem) = YAMLEvents.refusal(of: text) {
+            report(line: line, path: "", problem)
+            return
+        }
         do {
             guard let node = try Yams.compose(yaml: text) else {
                 report(line: nil, path: "", "the file is empty; expected a mapping of keys to values.")
-                return
-            }
-            if let deep = Self.depthExceeded(node, 64) {
-                report(line: deep, path: "", "the document nests more than 64 levels.")
                 return
             }
             root = Field(reader: self, node: node, path: "")
@@ -49,7 +49,21 @@ public final class DocumentReader {
 
     /// Adds a problem.
     public func report(line: Int?, path: String, _ message: String) {
-        problems.append(Problem(file: file, line: line, path: path, message: message))
+        problems.append(Problem(file: file, line: line, path: Self.shown(path), message: Self.shown(message)))
+    }
+
+    /// What a person wrote can hold characters that a terminal obeys, or that hide or reorder text: they are shown as what
+    /// they are.
+    private static func shown(_ text: String) -> String {
+        var result = ""
+        for scalar in text.unicodeScalars {
+            switch scalar.properties.generalCategory {
+            case .control, .format, .lineSeparator, .paragraphSeparator, .privateUse, .unassigned:
+                result += "\\u{\(String(scalar.value, radix: 16))}"
+            default: result.unicodeScalars.append(scalar)
+            }
+        }
+        return result
     }
 
     private func report(yaml error: YamlError) {
@@ -62,17 +76,5 @@ public final class DocumentReader {
         default:
             report(line: nil, path: "", "not valid YAML: \(error)")
         }
-    }
-
-    private static func depthExceeded(_ node: Node, _ left: Int) -> Int? {
-        guard left > 0 else { return node.mark?.line ?? 1 }
-        switch node {
-        case .mapping(let mapping):
-            for (_, value) in mapping { if let line = depthExceeded(value, left - 1) { return line } }
-        case .sequence(let items):
-            for item in items { if let line = depthExceeded(item, left - 1) { return line } }
-        default: break
-        }
-        return nil
     }
 }

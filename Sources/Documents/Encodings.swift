@@ -50,7 +50,8 @@ extension Data {
         guard !text.utf8.contains(where: { $0 == 43 || $0 == 47 || $0 == 61 }) else { return nil }
         var standard = text.replacing("-", with: "+").replacing("_", with: "/")
         while standard.utf8.count % 4 != 0 { standard.append("=") }
-        guard let data = Data(base64Encoded: standard) else { return nil }
+        // Bits beyond the last whole byte would give the same bytes a second spelling (RFC 4648, section 3.5).
+        guard let data = Data(base64Encoded: standard), data.base64URL == text else { return nil }
         self = data
     }
 }

@@ -60,8 +60,10 @@ public struct Ratio: Sendable, Hashable, CustomStringConvertible {
     }
 
     public init?(_ text: String) {
-        guard let value = quantity(text, units: [("%", 0.01), ("pp", 0.01), ("", 1)]) else { return nil }
-        fraction = value
+        // Shifted in the decimal text: so 99.9% is the double nearest to 0.999, and a digest doesn't depend on the spelling.
+        guard let value = quantity(text, units: [("%", 1), ("pp", 1), ("", 1)]) else { return nil }
+        let digits = text.prefix { $0 != "%" && $0 != "p" }
+        fraction = digits.count == text.count ? value : Double("\(digits)e-2") ?? value / 100
         isPercentagePoints = text.hasSuffix("pp")
     }
 

@@ -81,20 +81,6 @@ public struct PolicyDigests: Sendable, Codable, Equatable, Hashable {
     }
 }
 
-/// The API's `kpi_metrics`: percentages of the baseline's median, milliseconds for latency, `nil` where not measured.
-public struct KPIMetrics: Sendable, Codable, Equatable {
-    public var performance_improvement: Double?
-    public var error_rate_reduction: Double?
-    public var latency_improvement: Double?
-    public var memory_efficiency: Double?
-    public var code_quality_score: Double?
-    public var test_coverage: Double?
-    public var security_score: Double?
-    public var overall_score: Double?
-
-    public init() {}
-}
-
 /// The API's `sandbox_results`.
 public struct SandboxReport: Sendable, Codable, Equatable {
     public var success: Bool

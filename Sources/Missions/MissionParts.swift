@@ -1,4 +1,3 @@
-public import Documents
 public import Measurement
 
 /// A service that every arm starts, in order, before the workload.
