@@ -13,6 +13,8 @@ final class Preparation {
     private var fallbacks: [FeatureStatus] = []
     private var cgroup: Cgroup?
     private var channel: Channel?
+    /// Work directories made beside layers of the caller's.
+    private var stacked: [String] = []
 
     init(engine: SandboxEngine, specification: SandboxSpecification, number: UInt64) throws {
         self.engine = engine
@@ -24,10 +26,9 @@ final class Preparation {
     func start() async throws -> Sandbox {
         let privileged = geteuid() == 0
         try makeDirectories()
-        let view = HostView.current(
-            mounts: try MountInfo.read(), mask: specification.masks + specification.profile.hide + [engine.scratch])
-        let masks = view.masks.map(\.path)
-        let overlays = try planOverlays(view)
+        var view = try currentView()
+        var overlays = try planOverlays(view)
+        var attempts = 0
         try makeCgroup(privileged: privileged)
         let filter = try SeccompCompiler.program(for: specification.profile.seccomp)
 
@@ -41,13 +42,13 @@ final class Preparation {
                     mend: "Run Grace as root."))
         }
         while true {
-            let greeting = try await launch(mode: mode, overlays: overlays, masks: masks, filter: filter)
+            let greeting = try await launch(mode: mode, overlays: overlays, masks: view.masks.map(\.path), filter: filter)
             switch greeting {
             case .ready(let descriptors) where descriptors.count == 3:
                 guard let channel else { throw SandboxError.helper("The sandbox's control socket is gone.") }
                 return Sandbox(
                     specification: specification, cgroup: cgroup, fallbacks: fallbacks, channel: channel,
-                    descriptors: descriptors, leftovers: [directory], mode: mode)
+                    descriptors: descriptors, leftovers: [directory] + stacked, mode: mode)
             case .failed(let step, let code, let detail) where mode == CSANDBOX_MAPPED && Self.needsFallback(step, code):
                 // This host, or a file system that a layer lies on, has no idmapped layers.
                 try refuseOrRecord(
@@ -58,6 +59,15 @@ final class Preparation {
                         mend: "Use a kernel from 6.1 on and a root file system that can be idmapped (ext4, xfs, btrfs; tmpfs from 6.3)."))
                 await end()
                 mode = CSANDBOX_PLAIN
+            case .failed(let step, let code, _)
+            where code == ENOENT && specification.overlays.isEmpty && attempts < 5 && Self.isAboutAMountPoint(step):
+                // A mount came or went on live between reading the table and cloning it: look again.
+                attempts += 1
+                await end()
+                try? Scratch.remove(directory)
+                try makeDirectories()
+                view = try currentView()
+                overlays = try planOverlays(view)
             case .failed(let step, let code, let detail):
                 throw SandboxError.setup(
                     step: String(cString: csandbox_step_name(step)), errno: code, detail: detail,
@@ -76,7 +86,7 @@ final class Preparation {
             try? await cgroup.kill(timeout: .seconds(5))
             try? await cgroup.remove()
         }
-        try? Scratch.remove(directory)
+        for path in [directory] + stacked { try? Scratch.remove(path) }
     }
 
     private func end() async {
@@ -96,6 +106,15 @@ final class Preparation {
         if steps.contains(where: { Int32($0.rawValue) == step }) { return true }
         // Before 5.19 overlayfs refuses idmapped layers; some file systems can be idmapped but then not written.
         return step == Int32(CSANDBOX_STEP_OVERLAY.rawValue) && [EINVAL, EROFS, EOVERFLOW].contains(code)
+    }
+
+    private static func isAboutAMountPoint(_ step: Int32) -> Bool {
+        [CSANDBOX_STEP_LAYER, CSANDBOX_STEP_ATTACH].contains { Int32($0.rawValue) == step }
+    }
+
+    private func currentView() throws -> HostView {
+        HostView.current(
+            mounts: try MountInfo.read(), mask: specification.masks + specification.profile.hide + [engine.scratch])
     }
 
     /// The range of ids that the mapping takes must be nobody's: a process of that user could signal the sandbox.
@@ -123,7 +142,9 @@ final class Preparation {
     private func planOverlays(_ view: HostView) throws -> [PlannedOverlay] {
         let planner = OverlayPlanner(
             directory: directory, bounded: specification.profile.limits.disk != nil, view: view)
-        return try planner.plan(specification.overlays)
+        let planned = try planner.plan(specification.overlays)
+        stacked = planned.compactMap { $0.under.map { "\($0.base)/\($0.work)" } }
+        return planned
     }
 
     private func makeCgroup(privileged: Bool) throws {

@@ -23,7 +23,8 @@ public final class SandboxEngine: Sendable {
     public let helper: String
     /// A directory for throw-away layers. What agents that were killed left there is removed when an engine is made.
     public let scratch: String
-    private let counter = Atomic<UInt64>(0)
+    /// Over all engines of the process: it is part of the names of directories and control groups.
+    private static let counter = Atomic<UInt64>(0)
 
     public init(cgroups: CgroupHost?, cgroupParent: String = "grace", helper: String, scratch: String) {
         self.cgroups = cgroups
@@ -60,7 +61,7 @@ public final class SandboxEngine: Sendable {
     /// then it is in ``Sandbox/fallbacks``. Never is a sandbox weaker in silence.
     public func start(_ specification: SandboxSpecification) async throws -> Sandbox {
         try Self.check(specification)
-        let number = counter.add(1, ordering: .relaxed).newValue
+        let number = Self.counter.add(1, ordering: .relaxed).newValue
         let preparation = try Preparation(engine: self, specification: specification, number: number)
         do {
             let sandbox = try await preparation.start()

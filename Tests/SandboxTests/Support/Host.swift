@@ -17,16 +17,30 @@ enum Host {
         do {
             let result = try await body(path)
             try Scratch.remove(path)
+            removeGroups(path)
             return result
         } catch {
             try? Scratch.remove(path)
+            removeGroups(path)
             throw error
         }
     }
 
+    /// The control group of one test's engines, named after its directory.
+    private static func group(_ directory: String) -> String {
+        "grace-test-\(getpid())-" + String(directory.split(separator: "-").last ?? "0")
+    }
+
+    private static func removeGroups(_ directory: String) {
+        for place in (try? Files.entries("/sys/fs/cgroup")) ?? [] {
+            try? Files.removeDirectory("/sys/fs/cgroup/\(String(decoding: place, as: UTF8.self))/\(group(directory))")
+        }
+        try? Files.removeDirectory("/sys/fs/cgroup/\(group(directory))")
+    }
+
     static func engine(_ directory: String) throws -> SandboxEngine {
         SandboxEngine(
-            cgroups: try CgroupHost.detect(), cgroupParent: "grace-test-\(getpid())-sandbox",
+            cgroups: try CgroupHost.detect(), cgroupParent: group(directory),
             helper: try SandboxEngine.locateHelper(), scratch: "\(directory)/scratch")
     }
 
