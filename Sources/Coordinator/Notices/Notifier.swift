@@ -1,0 +1,146 @@
+internal import AsyncHTTPClient
+internal import Documents
+internal import FoundationEssentials
+internal import Linux
+internal import Logging
+internal import NIOCore
+
+/// Tells people through webhooks and commands. Notices wait in the store's outbox; a hook that fails is tried again later,
+/// more and more rarely, and never holds up anything else.
+actor Notifier {
+    /// Most notices that wait for one hook; older ones go.
+    static let queueLimit = 500
+    /// Tries before a notice is given up: the last about 4 hours after the first.
+    static let attemptLimit = 10
+
+    private let hooks: [String: HookSettings]
+    private let store: any Store
+    private let logger: Logger
+    private let clock: @Sendable () -> Date
+    private let client: HTTPClient
+    private var waiting: CheckedContinuation<Void, Never>?
+    private var awake = false
+    private var stopped = false
+
+    init(hooks: [HookSettings], store: any Store, logger: Logger, clock: @escaping @Sendable () -> Date) {
+        self.hooks = Dictionary(hooks.map { ($0.id, $0) }, uniquingKeysWith: { first, _ in first })
+        self.store = store
+        self.logger = logger
+        self.clock = clock
+        var configuration = HTTPClient.Configuration()
+        configuration.redirectConfiguration = .disallow
+        configuration.timeout = .init(connect: .seconds(5), read: .seconds(10))
+        client = HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
+    }
+
+    /// Says that there may be something to tell.
+    func wake() {
+        awake = true
+        waiting?.resume()
+        waiting = nil
+    }
+
+    func stop() {
+        stopped = true
+        wake()
+    }
+
+    /// Delivers until ``stop()``.
+    func run() async {
+        while !stopped {
+            awake = false
+            await deliverDue()
+            if stopped || awake { continue }
+            await sleepUntilWoken()
+        }
+        try? await client.shutdown()
+    }
+
+    private func sleepUntilWoken() async {
+        // Retries are due at some time: somebody must look then, too.
+        let next = try? await store.read { try $0.nextNoticeTime() }
+        guard !awake else { return }
+        let alarm = next.map { time in
+            Task { [weak self] in
+                try? await Task.sleep(for: .seconds(max(0.1, time.timeIntervalSince(clock()))))
+                if !Task.isCancelled { await self?.wake() }
+            }
+        }
+        await withCheckedContinuation { waiting = $0 }
+        alarm?.cancel()
+    }
+
+    /// One round: every hook on its own, each in order and at most 20 notices.
+    private func deliverDue() async {
+        guard let due = try? await store.read({ try $0.noticesDue(at: clock(), limit: 200) }), !due.isEmpty else { return }
+        let byHook = Dictionary(grouping: due, by: \.hook)
+        await withTaskGroup(of: Void.self) { group in
+            for (id, notices) in byHook {
+                group.addTask { await self.deliver(Array(notices.prefix(20)), hook: id) }
+            }
+        }
+    }
+
+    private func deliver(_ notices: [NoticeRecord], hook id: String) async {
+        for notice in notices {
+            guard !stopped else { return }
+            guard let hook = hooks[id] else {
+                try? await store.write { try $0.removeNotice(notice.id) }
+                continue
+            }
+            let failure = await tell(hook, notice)
+            do {
+                guard let failure else {
+                    try await store.write { try $0.removeNotice(notice.id) }
+                    continue
+                }
+                var later = notice
+                later.attempts += 1
+                if later.attempts >= Self.attemptLimit {
+                    logger.error("the hook \(id) was not told of \(notice.event) after \(later.attempts) tries, given up: \(failure)")
+                    try await store.write { try $0.removeNotice(notice.id) }
+                } else {
+                    later.nextAt = clock().addingTimeInterval(pow2(later.attempts) * 15)
+                    logger.warning("the hook \(id) was not told of \(notice.event), try \(later.attempts): \(failure)")
+                    let kept = later
+                    try await store.write { try $0.update(kept) }
+                    return
+                }
+            } catch {
+                logger.error("the outbox of the hooks can't be written: \(oneLine("\(error)"))")
+                return
+            }
+        }
+    }
+
+    private func pow2(_ exponent: Int) -> Double { Double(1 << min(exponent - 1, 12)) }
+
+    /// Why it failed; `nil` when it did not. Never names the hook's address, which may hold a secret.
+    private func tell(_ hook: HookSettings, _ notice: NoticeRecord) async -> String? {
+        var body = notice.body.object ?? [:]
+        body["notice_id"] = .string(notice.id)
+        let data = JSON.object(body).canonical
+        switch hook.target {
+        case .webhook(let url):
+            do {
+                var request = HTTPClientRequest(url: url)
+                request.method = .POST
+                request.headers.add(name: "Content-Type", value: "application/json")
+                request.headers.add(name: "Idempotency-Key", value: notice.id)
+                request.body = .bytes(ByteBuffer(bytes: data))
+                let response = try await client.execute(request, timeout: .seconds(15))
+                return (200..<300).contains(response.status.code) ? nil : "it answered \(response.status.code)"
+            } catch {
+                return "it can't be reached (\(type(of: error)))"
+            }
+        case .command(let words):
+            do {
+                let output = try await Processes.run(
+                    words[0], arguments: Array(words.dropFirst()), input: data, timeout: .seconds(30))
+                return output.isSuccess ? nil : "it ended with \(output.exit)"
+            } catch {
+                return "\(error)"
+            }
+        }
+    }
+}
