@@ -26,6 +26,7 @@ public struct Deadman: Sendable, Codable, Equatable {
     ///   - now: The wall clock.
     ///   - bootID: This boot.
     ///   - bootSeconds: Seconds since this boot.
+    /// - Returns: `true` from the deadline on.
     public func isDue(now: Date, bootID: String, bootSeconds: Double) -> Bool {
         bootID == self.bootID ? bootSeconds >= bootDeadline : now >= deadline
     }

@@ -21,7 +21,8 @@ extension Promoter {
                 outcomes.append(
                     RecoveryOutcome(
                         id: id, live: .frozen,
-                        reason: "live moved on: " + PromotionError.list(conflicts.map(\.description)) + "; a person must look"))
+                        reason: "live moved on: " + PromotionError.list(conflicts.map(\.description))
+                            + "; a person must look"))
             } catch {
                 outcomes.append(RecoveryOutcome(id: id, live: .undecided, reason: "\(error)"))
             }

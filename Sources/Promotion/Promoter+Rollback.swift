@@ -17,7 +17,8 @@ extension Promoter {
         let record = try store.knownPhase(of: id)
         guard let status = status(id: id), status.canRollBack else {
             throw PromotionError.outOfOrder(
-                id: id, phase: record.phase, wanted: record.isPurged ? "rolled back: its pre-images were given up" : "rolled back")
+                id: id, phase: record.phase,
+                wanted: record.isPurged ? "rolled back: its pre-images were given up" : "rolled back")
         }
         // A rollback never waits for the journal (DESIGN 8.6): it is entered where possible.
         recordFact("promotion.rollback", ["id": .string(id)])

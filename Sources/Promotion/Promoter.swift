@@ -88,7 +88,8 @@ public struct Promoter: Sendable {
         let isWatched = record.phase == .promoted || record.phase == .committed
         let canRollBack =
             !record.isPurged
-            && (isWatched || record.phase == .confirmed || record.phase == .frozen && (record.isWhole || record.kind == .files))
+            && (isWatched || record.phase == .confirmed
+                || record.phase == .frozen && (record.isWhole || record.kind == .files))
         return PromotionStatus(
             id: id, kind: record.kind, phase: record.phase, since: record.since, reason: record.reason,
             conflicts: record.conflicts, applied: record.applied, commands: record.commands,

@@ -38,7 +38,8 @@ public enum PromotionError: Error, CustomStringConvertible {
                 + "letter or digit."
         case .alreadyExists(let id):
             "There is a promotion “\(id)” already. A promotion happens once: give the next attempt a name of its own."
-        case .notFound(let id): "There is no promotion “\(id)”. It was never begun, or the state directory is another one."
+        case .notFound(let id):
+            "There is no promotion “\(id)”. It was never begun, or the state directory is another one."
         case .outOfOrder(let id, let phase, let wanted):
             "The promotion “\(id)” is \(phase.rawValue), so it can't be \(wanted). Its status says what is possible."
         case .notRecorded(let reason):

@@ -11,7 +11,8 @@ import Testing
 struct ConflictTests {
     /// What happens to live between the test and the promotion, or between the promotion and the rollback.
     enum Meddling: String, CaseIterable {
-        case modified, deleted, replacedByLink, parentReplacedByLink, modeChanged, ownerChanged, attributeSet, createdMeanwhile
+        case modified, deleted, replacedByLink, parentReplacedByLink, modeChanged, ownerChanged, attributeSet,
+            createdMeanwhile
         case filledMeanwhile, parentGone, openForWriting
     }
 

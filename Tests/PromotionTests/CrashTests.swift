@@ -8,7 +8,9 @@ import Testing
 @Suite(.enabled(if: isRoot, "needs root: files get owners of their own"))
 struct CrashTests {
     /// The whole before and after, taken without any fault.
-    private func references(_ fixture: Fixture) async throws -> (old: [String: String], new: [String: String], calls: Int) {
+    private func references(_ fixture: Fixture) async throws -> (
+        old: [String: String], new: [String: String], calls: Int
+    ) {
         let (changes, base) = try fixture.everyTransition()
         let old = try fixture.picture().tree
         let edge = FaultEdge(.kill, at: .max)
@@ -21,7 +23,9 @@ struct CrashTests {
             .map { "\($0): \(found[$0] ?? "absent") instead of \(wanted[$0] ?? "absent")" }.joined(separator: "\n")
     }
 
-    private func expectWhole(_ fixture: Fixture, _ old: [String: String], _ new: [String: String], _ note: String) throws {
+    private func expectWhole(_ fixture: Fixture, _ old: [String: String], _ new: [String: String], _ note: String)
+        throws
+    {
         let (tree, hidden) = try fixture.picture()
         let phase = fixture.promoter().status(id: "m")?.phase
         if phase == .promoted {
@@ -43,7 +47,9 @@ struct CrashTests {
             let edge = FaultEdge(.kill, at: number)
             _ = try? await fixture.promoter(edge).promote(id: "m", changeSet: changes, base: base)
             let outcomes = try await fixture.promoter().recover()
-            #expect(outcomes.allSatisfy { $0.live == .old || $0.live == .new }, "killed at \(number), \(edge.last): \(outcomes)")
+            #expect(
+                outcomes.allSatisfy { $0.live == .old || $0.live == .new },
+                "killed at \(number), \(edge.last): \(outcomes)")
             try expectWhole(fixture, old, new, "killed at call \(number) of \(calls), \(edge.last)")
             ends.insert(fixture.promoter().status(id: "m")?.phase == .promoted)
             #expect(try await fixture.promoter().recover().isEmpty, "recovered twice after a kill at \(number)")
@@ -78,10 +84,11 @@ struct CrashTests {
         for _ in 0..<250 {
             let first = Int.random(in: 1...calls, using: &random)
             let (changes, base) = try fixture.everyTransition()
-            _ = try? await fixture.promoter(FaultEdge(.kill, at: first)).promote(id: "m", changeSet: changes, base: base)
+            _ = try? await fixture.promoter(FaultEdge(.kill, at: first)).promote(
+                id: "m", changeSet: changes, base: base)
             var kills: [Int] = []
             for _ in 0..<Int.random(in: 1...3, using: &random) {
-                kills.append(Int.random(in: 1...200, using: &random))
+                kills.append(Int.random(in: 1...60, using: &random))
                 _ = try? await fixture.promoter(FaultEdge(.kill, at: kills[kills.count - 1])).recover()
             }
             _ = try await fixture.promoter().recover()
@@ -99,7 +106,9 @@ struct CrashTests {
             let (changes, base) = try fixture.everyTransition()
             let edge = FaultEdge(.once(code), at: number)
             var failure: (any Error)?
-            do { _ = try await fixture.promoter(edge).promote(id: "m", changeSet: changes, base: base) } catch { failure = error }
+            do { _ = try await fixture.promoter(edge).promote(id: "m", changeSet: changes, base: base) } catch {
+                failure = error
+            }
             if !edge.hasStruck { break }
             let note = "errno \(code) at write \(number), \(edge.last): \(failure.map { "\($0)" } ?? "no error")"
             if case .interrupted? = failure as? PromotionError { _ = try await fixture.promoter().recover() }
@@ -126,7 +135,8 @@ struct CrashTests {
         let (old, new, calls) = try await references(fixture)
         for number in stride(from: 5, to: calls, by: max(calls / 12, 1)) {
             let (changes, base) = try fixture.everyTransition()
-            _ = try? await fixture.promoter(FaultEdge(.kill, at: number)).promote(id: "m", changeSet: changes, base: base)
+            _ = try? await fixture.promoter(FaultEdge(.kill, at: number)).promote(
+                id: "m", changeSet: changes, base: base)
             _ = try await fixture.promoter().recover()
             try expectWhole(fixture, old, new, "killed at call \(number)")
         }

@@ -19,7 +19,7 @@ final class Fixture: Sendable {
     private let isMounted: Bool
     let records = Mutex<[String]>([])
 
-    /// - Parameter inMemory: On a tmpfs of its own, where fsync costs nothing.
+    /// In memory it lies on a tmpfs of its own, where fsync costs nothing.
     init(inMemory: Bool = false) throws {
         directory = "/var/tmp/grace-promotion-\(UUID().uuidString)"
         blobs = BlobStore(root: directory + "/blobs")
@@ -41,7 +41,9 @@ final class Fixture: Sendable {
     }
 
     func promoter(_ edge: any FileEdge = KernelEdge()) -> Promoter {
-        Promoter(root: root, state: state, blobs: blobs, record: { [self] kind, _ in records.withLock { $0.append(kind) } }, edge: edge)
+        Promoter(
+            root: root, state: state, blobs: blobs, record: { [self] kind, _ in records.withLock { $0.append(kind) } },
+            edge: edge)
     }
 
     // MARK: making the tree
@@ -80,9 +82,14 @@ final class Fixture: Sendable {
         var second: Int64 = 1_000_000_000
         func walk(_ path: BytePath) throws {
             guard let status = try Files.status(path) else { return }
-            if status.isDirectory { for name in try Files.entries(path).sorted(by: { $0.lexicographicallyPrecedes($1) }) { try walk(path.appending(name)) } }
+            if status.isDirectory {
+                for name in try Files.entries(path).sorted(by: { $0.lexicographicallyPrecedes($1) }) {
+                    try walk(path.appending(name))
+                }
+            }
             second += 7
-            try Files.setTimes(path, accessed: nil, modified: FileTime(seconds: second, nanoseconds: UInt32(second % 999) * 1001))
+            try Files.setTimes(
+                path, accessed: nil, modified: FileTime(seconds: second, nanoseconds: UInt32(second % 999) * 1001))
         }
         try walk(BytePath(root))
     }
@@ -93,7 +100,9 @@ final class Fixture: Sendable {
         func add(_ path: BytePath, deep: Bool) throws {
             guard var state = try Base.capture(paths: [path], root: root).entries.first?.state else { return }
             if deep, case .present(var file) = state, file.type == .directory {
-                let names = try Files.entries(BytePath(bytes: Array(root.utf8) + path.bytes)).sorted { $0.lexicographicallyPrecedes($1) }
+                let names = try Files.entries(BytePath(bytes: Array(root.utf8) + path.bytes)).sorted {
+                    $0.lexicographicallyPrecedes($1)
+                }
                 file.listing = names.map { Data($0) }
                 state = .present(file)
                 for name in names { try add(path.appending(name), deep: true) }
@@ -116,8 +125,12 @@ final class Fixture: Sendable {
             guard let status = try Files.status(path) else { return }
             var line = "\(status.kind) \(String(status.mode, radix: 8)) \(status.uid):\(status.gid)"
             // Later than 2020: written by the test itself, at a time that is nobody's business.
-            line += status.modified.seconds < 1_577_836_800 ? " @\(status.modified.seconds).\(status.modified.nanoseconds)" : " @new"
-            for (name, value) in try Files.xattrs(path).sorted(by: { $0.key < $1.key }) { line += " \(name)=\(value.base64EncodedString())" }
+            line +=
+                status.modified.seconds < 1_577_836_800
+                ? " @\(status.modified.seconds).\(status.modified.nanoseconds)" : " @new"
+            for (name, value) in try Files.xattrs(path).sorted(by: { $0.key < $1.key }) {
+                line += " \(name)=\(value.base64EncodedString())"
+            }
             if status.isFile { line += " \(Digest(of: try Files.read(path)).short) \(status.size)" }
             if status.isSymlink { line += " -> \(try Files.readlink(path))" }
             if !status.isDirectory && status.links > 1 {
@@ -128,7 +141,11 @@ final class Fixture: Sendable {
             guard status.isDirectory else { return }
             for name in try Files.entries(path).sorted(by: { $0.lexicographicallyPrecedes($1) }) {
                 let below = path.appending(name)
-                if name.starts(with: ".grace-".utf8) { hidden.append(below.display) } else { try walk(below, shown + "/" + BytePath.display(name)) }
+                if name.starts(with: ".grace-".utf8) {
+                    hidden.append(below.display)
+                } else {
+                    try walk(below, shown + "/" + BytePath.display(name))
+                }
             }
         }
         try walk(BytePath(root), "")
@@ -163,7 +180,15 @@ final class FaultEdge: FileEdge {
     var last: String { state.withLock { $0.seen.last.map(\.rawValue) ?? "-" } }
 
     func will(_ call: FileCall, _ subject: String) throws {
-        if case .kill = fault {} else if !call.changesFiles { return }
+        // A kill before a call that changes nothing is the same as one before the next call that does.
+        let counts: Bool
+        if case .kill = fault {
+            counts = call.changesFiles || call == .run || call == .record
+            if !counts && hasStruck { throw Killed() }
+        } else {
+            counts = call.changesFiles
+        }
+        guard counts else { return }
         let count = state.withLock { state in
             state.count += 1
             if state.count == number { state.seen.append(call) }
@@ -172,7 +197,8 @@ final class FaultEdge: FileEdge {
         guard count >= number else { return }
         switch fault {
         case .kill: throw Killed()
-        case .once(let code): if count == number { throw SystemError(call: call.rawValue, subject: subject, code: code) }
+        case .once(let code):
+            if count == number { throw SystemError(call: call.rawValue, subject: subject, code: code) }
         case .always(let code): throw SystemError(call: call.rawValue, subject: subject, code: code)
         }
     }

@@ -12,7 +12,9 @@ import Testing
     private func simple(_ fixture: Fixture) throws -> (ChangeSet, Base) {
         try fixture.file("/conf", "old")
         try fixture.age()
-        let changes = try ChangeSet([fixture.change("/conf", .modify, "new", mode: 0o600), fixture.change("/more", .create, "more")])
+        let changes = try ChangeSet([
+            fixture.change("/conf", .modify, "new", mode: 0o600), fixture.change("/more", .create, "more"),
+        ])
         return (changes, try fixture.base(changes))
     }
 
@@ -21,7 +23,9 @@ import Testing
         let (changes, base) = try simple(fixture)
         let old = try fixture.picture().tree
         let log = fixture.directory + "/log"
-        let apply = LiveApply(run: ["cat \(fixture.path("/conf")) >> \(log); echo >> \(log); grep -q old \(fixture.path("/conf"))"])
+        let apply = LiveApply(run: [
+            "cat \(fixture.path("/conf")) >> \(log); echo >> \(log); grep -q old \(fixture.path("/conf"))"
+        ])
         let result = try await fixture.promoter().promote(id: "m", changeSet: changes, base: base, apply: apply)
         #expect(result.outcome == .rolledBack)
         #expect(result.applied.map(\.succeeded) == [false, true])
@@ -46,7 +50,8 @@ import Testing
         let fake = fixture.directory + "/systemctl"
         let log = fixture.directory + "/log"
         try Files.writeAtomically(
-            fake, Data("#!/bin/sh\n[ \"$1\" = show ] && echo loaded && exit\necho \"$@\" >> \(log)\n".utf8), mode: 0o755)
+            fake, Data("#!/bin/sh\n[ \"$1\" = show ] && echo loaded && exit\necho \"$@\" >> \(log)\n".utf8), mode: 0o755
+        )
         let promoter = Promoter(
             root: fixture.root, state: fixture.state, blobs: fixture.blobs, record: { _, _ in }, systemctl: fake)
         let apply = LiveApply(reload: ["a.service"], restart: ["b.service"], run: ["echo ran >> \(log)"])

@@ -51,7 +51,8 @@ struct RefusalTests {
     @Test func aDeviceNodeIsRefused() async throws {
         let fixture = try Fixture()
         let null = Change(
-            path: "/null", kind: .create, type: .device, mode: 0o666, device: DeviceNode(isBlock: false, major: 1, minor: 3))
+            path: "/null", kind: .create, type: .device, mode: 0o666,
+            device: DeviceNode(isBlock: false, major: 1, minor: 3))
         try await expectRefused(fixture, try ChangeSet([null]), "device node")
     }
 
@@ -70,7 +71,8 @@ struct RefusalTests {
         try #require(mount(fixture.path("/source"), fixture.path("/d/target"), nil, UInt(4096), nil) == 0)
         defer { umount2(fixture.path("/d/target"), 2) }
         try await expectRefused(fixture, try ChangeSet([fixture.change("/d/target", .modify, "y")]), "mounted there")
-        try await expectRefused(fixture, try ChangeSet([Change(path: "/d", kind: .delete, type: .directory)]), "mounted there")
+        try await expectRefused(
+            fixture, try ChangeSet([Change(path: "/d", kind: .delete, type: .directory)]), "mounted there")
     }
 
     @Test func anImmutableFileIsRefused() async throws {
@@ -78,13 +80,15 @@ struct RefusalTests {
         try fixture.file("/a", "x")
         let set = try await Processes.run("chattr", arguments: ["+i", fixture.path("/a")])
         try #require(set.isSuccess, "this file system has no immutable flag: \(set.errorOutput)")
-        do { try await expectRefused(fixture, try ChangeSet([fixture.change("/a", .modify, "y")]), "immutable") } catch { Issue.record(error) }
+        do { try await expectRefused(fixture, try ChangeSet([fixture.change("/a", .modify, "y")]), "immutable") } catch
+        { Issue.record(error) }
         _ = try await Processes.run("chattr", arguments: ["-i", fixture.path("/a")])
     }
 
     @Test func graceOwnStateIsRefused() async throws {
         let fixture = try Fixture()
-        let promoter = Promoter(root: fixture.directory, state: fixture.state, blobs: fixture.blobs, record: { _, _ in })
+        let promoter = Promoter(
+            root: fixture.directory, state: fixture.state, blobs: fixture.blobs, record: { _, _ in })
         let changes = try ChangeSet([fixture.change("/state/m/phase.json", .create, "{}")])
         let base = try Base([BaseEntry(path: "/state/m/phase.json", state: .absent)])
         #expect(throws: PromotionError.self) { try promoter.plan(changeSet: changes, base: base) }
@@ -107,10 +111,13 @@ struct RefusalTests {
     @Test func nothingHappensWhenTheAgentsJournalRefusesTheIntent() async throws {
         let fixture = try Fixture()
         struct Full: Error {}
-        let promoter = Promoter(root: fixture.root, state: fixture.state, blobs: fixture.blobs, record: { _, _ in throw Full() })
+        let promoter = Promoter(
+            root: fixture.root, state: fixture.state, blobs: fixture.blobs, record: { _, _ in throw Full() })
         let changes = try ChangeSet([fixture.change("/a", .create, "x")])
         let base = try fixture.base(changes)
-        await #expect(throws: PromotionError.self) { try await promoter.promote(id: "m", changeSet: changes, base: base) }
+        await #expect(throws: PromotionError.self) {
+            try await promoter.promote(id: "m", changeSet: changes, base: base)
+        }
         #expect(try fixture.picture().tree.count == 1)
         #expect(promoter.status(id: "m") == nil)
     }

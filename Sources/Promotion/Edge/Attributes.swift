@@ -51,6 +51,7 @@ extension FileCalls {
     ///   - attributes: What it must have.
     ///   - place: Where.
     ///   - inode: Its number, where it is known: another one is ESTALE, and nothing is touched.
+    /// - Throws: `SystemError`; what was set by then stays set, and setting it all again is harmless.
     func apply(_ attributes: Attributes, to place: Place, inode: UInt64? = nil) throws {
         let flags = Files.Flag.path | O_NOFOLLOW
         let file = try call(.open, place.shown) {
@@ -86,7 +87,8 @@ extension FileCalls {
         try call(.times, shown) {
             let time = FileTime(total: modified)
             let times = [
-                timespec(tv_sec: 0, tv_nsec: Self.omit), timespec(tv_sec: Int(time.seconds), tv_nsec: Int(time.nanoseconds)),
+                timespec(tv_sec: 0, tv_nsec: Self.omit),
+                timespec(tv_sec: Int(time.seconds), tv_nsec: Int(time.nanoseconds)),
             ]
             guard utimensat(file.raw, "", times, Self.emptyPath) == 0 else {
                 throw SystemError(call: "utimensat", subject: "", code: errno)

@@ -34,7 +34,8 @@ struct FileCalls: Sendable {
     func create(_ place: Place) throws -> Descriptor {
         try call(.create, place.shown) {
             try Files.open(
-                BytePath(bytes: place.name), flags: O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode: 0o600, at: place.directory)
+                BytePath(bytes: place.name), flags: O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode: 0o600,
+                at: place.directory)
         }
     }
 
@@ -95,7 +96,8 @@ struct FileCalls: Sendable {
         try data.withUnsafeBytes { bytes in
             var done = 0
             while done < bytes.count {
-                let count = pwrite(target.raw, bytes.baseAddress.map { $0 + done }, bytes.count - done, off_t(offset) + done)
+                let count = pwrite(
+                    target.raw, bytes.baseAddress.map { $0 + done }, bytes.count - done, off_t(offset) + done)
                 if count < 0 {
                     if errno == EINTR { continue }
                     throw SystemError(call: "pwrite", subject: "", code: errno)

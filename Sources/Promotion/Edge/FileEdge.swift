@@ -8,6 +8,7 @@ public protocol FileEdge: Sendable {
     /// - Parameters:
     ///   - call: What is about to be called.
     ///   - subject: On what, shown to people.
+    /// - Throws: What the call shall fail with.
     func will(_ call: FileCall, _ subject: String) throws
 }
 

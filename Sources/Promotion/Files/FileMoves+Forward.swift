@@ -40,7 +40,9 @@ extension FileMoves {
                 } else {
                     try calls.exchange(place, hidden)
                 }
-                guard try calls.status(hidden)?.inode == step.old else { throw MoveConflict(conflicts: [foreign(number)]) }
+                guard try calls.status(hidden)?.inode == step.old else {
+                    throw MoveConflict(conflicts: [foreign(number)])
+                }
                 try requireTree(number, displacedTo: hidden)
             }
         }

@@ -8,7 +8,8 @@ extension FileMoves {
     /// Puts everything new beside its target, under hidden names, complete with owner, mode, attributes and times. The
     /// contents are hashed again as they are copied.
     mutating func stage() throws {
-        for number in journal.parents.indices where journal.steps.contains(where: { $0.parent == number && $0.action != .metadata }) {
+        for number in journal.parents.indices
+        where journal.steps.contains(where: { $0.parent == number && $0.action != .metadata }) {
             try calls.makeDirectory(stash(number))
         }
         var groups: [Int: (step: Int, relative: BytePath)] = [:]
@@ -25,7 +26,9 @@ extension FileMoves {
             let change = changeSet.changes[index]
             let relative = BytePath(
                 bytes: Array(
-                    ([Array(String(number).utf8)] + change.path.components.dropFirst(depth)).joined(separator: [UInt8(ascii: "/")])))
+                    ([Array(String(number).utf8)] + change.path.components.dropFirst(depth)).joined(separator: [
+                        UInt8(ascii: "/")
+                    ])))
             let place = try stagedPlace(number, relative, shown: change.path)
             if let group = change.hardLinkGroup, let first = groups[group] {
                 try calls.link(stagedPlace(first.step, first.relative, shown: change.path), to: place)
@@ -74,7 +77,8 @@ extension FileMoves {
             let copied = try calls.copy(blob, to: file, shown: place.shown)
             guard copied.digest == content, copied.size == change.size else {
                 throw ForkError.blob(
-                    digest: content.hex, reason: "its bytes are no longer the ones it is named after; run the change again")
+                    digest: content.hex,
+                    reason: "its bytes are no longer the ones it is named after; run the change again")
             }
         }
     }

@@ -29,7 +29,9 @@ struct FileMoves {
     }
 
     /// The moves of a promotion that was journaled before.
-    init(_ promoter: Promoter, _ journal: PromotionJournal, _ changeSet: ChangeSet, _ base: Base, store: JournalStore) throws {
+    init(_ promoter: Promoter, _ journal: PromotionJournal, _ changeSet: ChangeSet, _ base: Base, store: JournalStore)
+        throws
+    {
         try self.init(promoter, journal, changeSet, base)
         guard let known = try store.read(StagedInodes.self, JournalStore.staged, of: journal.id) else { return }
         guard known.inodes.count == journal.steps.count else {
@@ -51,7 +53,8 @@ struct FileMoves {
     /// program stays in reach.
     func stash(_ parent: Int) throws -> Place {
         let path = journal.parents[parent].path
-        return Place(directory: try root.directory(path), name: journal.stashName, shown: path.appending(journal.stashName))
+        return Place(
+            directory: try root.directory(path), name: journal.stashName, shown: path.appending(journal.stashName))
     }
 
     /// The hidden name of a step, in the open hidden directory; `nil` where that is gone.

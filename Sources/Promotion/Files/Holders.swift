@@ -19,13 +19,17 @@ enum Holders {
     private static func uses(_ pid: Int32, _ mark: [UInt8]) -> Bool {
         let directory = "/proc/\(pid)/fd"
         for name in (try? Files.entries(directory)) ?? [] {
-            if let target = try? Files.readlink(BytePath(directory).appending(name)), contains(target.bytes, mark) { return true }
+            if let target = try? Files.readlink(BytePath(directory).appending(name)), contains(target.bytes, mark) {
+                return true
+            }
         }
         guard let maps = try? Files.read("/proc/\(pid)/maps", limit: 16 << 20) else { return false }
         return maps.withUnsafeBytes { contains($0, mark) }
     }
 
-    private static func contains(_ bytes: [UInt8], _ mark: [UInt8]) -> Bool { bytes.withUnsafeBytes { contains($0, mark) } }
+    private static func contains(_ bytes: [UInt8], _ mark: [UInt8]) -> Bool {
+        bytes.withUnsafeBytes { contains($0, mark) }
+    }
 
     /// By memchr(3) and memcmp(3): a large process's maps are megabytes.
     private static func contains(_ bytes: UnsafeRawBufferPointer, _ mark: [UInt8]) -> Bool {

@@ -15,7 +15,9 @@ struct HostLocks: Sendable {
         let paths = changeSet.changes.map(\.path)
         let accounts: Set<BytePath> = ["/etc/passwd", "/etc/shadow", "/etc/group", "/etc/gshadow"]
         var held: [Descriptor] = []
-        if paths.contains(where: accounts.contains), let lock = try Self.take("/etc/.pwd.lock", root, calls) { held.append(lock) }
+        if paths.contains(where: accounts.contains), let lock = try Self.take("/etc/.pwd.lock", root, calls) {
+            held.append(lock)
+        }
         if paths.contains(where: { $0.isInside("/var/lib/dpkg") }) {
             for name: BytePath in ["/var/lib/dpkg/lock-frontend", "/var/lib/dpkg/lock"] {
                 if let lock = try Self.take(name, root, calls) { held.append(lock) }
@@ -44,6 +46,8 @@ struct HostLocks: Sendable {
                 throw SystemError(call: "fcntl(F_OFD_SETLK)", subject: path.display, code: errno)
             }
         }
-        throw PromotionError.refused(["\(path.display) is locked by another program that changes these files; wait until it ends"])
+        throw PromotionError.refused([
+            "\(path.display) is locked by another program that changes these files; wait until it ends"
+        ])
     }
 }

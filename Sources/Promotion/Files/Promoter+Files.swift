@@ -16,7 +16,8 @@ extension Promoter {
 
     func makeJournal(id: String, changeSet: ChangeSet, base: Base, apply: LiveApply?) throws -> PromotionJournal {
         var planner = Planner(
-            root: try RootDirectory(root, calls: calls), calls: calls, blobs: blobs, state: stateBelowRoot, changeSet: changeSet,
+            root: try RootDirectory(root, calls: calls), calls: calls, blobs: blobs, state: stateBelowRoot,
+            changeSet: changeSet,
             base: base)
         let tag = String(UInt64.random(in: .min ... .max) | 1 << 63, radix: 16)
         return try planner.plan(id: id, tag: tag, apply: apply)
@@ -41,6 +42,7 @@ extension Promoter {
     ///   - base: The pre-images, with everything the change declared to read.
     ///   - apply: How running processes take the files up. If it fails the files are rolled back and it runs again.
     ///   - watch: Seconds until the rollback is due unless ``confirm(id:)`` comes first.
+    /// - Returns: Promoted; or rolled back or frozen, where `live.apply` failed.
     /// - Throws: A ``PromotionError``; then live is as it was before, except for `interrupted` and `frozen`, which say so.
     public func promote(
         id: String, changeSet: ChangeSet, base: Base, apply: LiveApply? = nil, watch: Double = 1800
@@ -67,7 +69,8 @@ extension Promoter {
     }
 
     /// Everything up to `committed`.
-    private func moveIn(_ id: String, _ changeSet: ChangeSet, _ base: Base, _ apply: LiveApply?, _ watch: Double) throws {
+    private func moveIn(_ id: String, _ changeSet: ChangeSet, _ base: Base, _ apply: LiveApply?, _ watch: Double) throws
+    {
         let found = try calls.call(.inspect, BytePath(root)) { try base.conflicts(root: root) }
         if !found.isEmpty { throw PromotionError.conflict(found) }
         let journal = try makeJournal(id: id, changeSet: changeSet, base: base, apply: apply)
@@ -108,7 +111,9 @@ extension Promoter {
 
     /// Makes live entirely old after `error`, and throws what came of it.
     private func takeBack(_ id: String, _ moves: FileMoves, because error: any Error) throws -> Never {
-        let reason = (error as? MoveConflict).map { "conflict: " + PromotionError.list($0.conflicts.map(\.description)) } ?? "\(error)"
+        let reason =
+            (error as? MoveConflict).map { "conflict: " + PromotionError.list($0.conflicts.map(\.description)) }
+            ?? "\(error)"
         do {
             guard let phase = try store.phase(of: id), phase.phase != .preparing else {
                 // Nothing live has changed: no trace stays.

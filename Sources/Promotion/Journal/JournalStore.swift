@@ -35,7 +35,8 @@ struct JournalStore: Sendable {
     func lock() throws -> StateLock {
         do {
             try calls.call(.mkdir, directory) { try Files.makeDirectory(directory, mode: 0o700, intermediate: true) }
-            let file = try calls.open(path: directory.appending("lock"), flags: O_RDWR | O_CREAT | O_NOFOLLOW, mode: 0o600)
+            let file = try calls.open(
+                path: directory.appending("lock"), flags: O_RDWR | O_CREAT | O_NOFOLLOW, mode: 0o600)
             guard try calls.call(.lock, directory, { try Files.lock(file) }) else {
                 throw PromotionError.busy(state: directory.display)
             }
@@ -84,7 +85,9 @@ struct JournalStore: Sendable {
             let envelope = try JSON(parsing: data)
             guard envelope["format"]?.string == Self.format(name), let body = envelope["body"],
                 envelope["digest"]?.string == Digest(of: body.canonical).hex
-            else { throw PromotionError.damaged(id: id, reason: "\(name) does not have the digest it was written with") }
+            else {
+                throw PromotionError.damaged(id: id, reason: "\(name) does not have the digest it was written with")
+            }
             return try body.decode(type)
         } catch let error as JSONError {
             throw PromotionError.damaged(id: id, reason: "\(name): \(error.description)")

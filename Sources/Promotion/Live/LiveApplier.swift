@@ -12,7 +12,9 @@ struct LiveApplier: Sendable {
     func apply(_ apply: LiveApply) async -> [ApplyReport] {
         var reports: [ApplyReport] = []
         for unit in apply.reload where reports.allSatisfy(\.succeeded) { reports.append(await control("reload", unit)) }
-        for unit in apply.restart where reports.allSatisfy(\.succeeded) { reports.append(await control("restart", unit)) }
+        for unit in apply.restart where reports.allSatisfy(\.succeeded) {
+            reports.append(await control("restart", unit))
+        }
         for line in apply.run where reports.allSatisfy(\.succeeded) {
             reports.append(await run("run \(line)", "/bin/sh", ["-c", line]))
         }
@@ -26,13 +28,16 @@ struct LiveApplier: Sendable {
         }
         do {
             let shown = try await Processes.run(
-                systemctl, arguments: ["show", "--property=LoadState", "--value", "--", unit], timeout: .seconds(20), limit: 4096)
+                systemctl, arguments: ["show", "--property=LoadState", "--value", "--", unit], timeout: .seconds(20),
+                limit: 4096)
             let state = shown.output.filter { !$0.isWhitespace }
             guard shown.isSuccess, state == "loaded" else {
                 let seen = shown.isSuccess ? "its load state is “\(state)”" : Self.last(of: shown)
                 return ApplyReport(
                     step: step, succeeded: false,
-                    message: "systemd does not know \(unit): \(seen). Name a unit that `systemctl status` shows, or use `run`")
+                    message:
+                        "systemd does not know \(unit): \(seen). Name a unit that `systemctl status` shows, or use `run`"
+                )
             }
         } catch {
             return ApplyReport(

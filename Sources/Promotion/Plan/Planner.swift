@@ -56,7 +56,8 @@ struct Planner {
         // In-place changes last: they are what a reader could see half-done.
         let ordered = steps.filter { $0.action != .metadata } + steps.filter { $0.action == .metadata }
         return PromotionJournal(
-            id: id, tag: tag, root: root.shown.string ?? root.shown.display, changeSet: changeSet.digest, base: base.digest,
+            id: id, tag: tag, root: root.shown.string ?? root.shown.display, changeSet: changeSet.digest,
+            base: base.digest,
             steps: ordered, parents: parents, apply: apply)
     }
 
@@ -80,7 +81,9 @@ struct Planner {
             return nest(change, index, in: step)
         } else if gone.contains(parent) {
             gone.insert(path)
-            if change.kind != .delete { refuse(path, "it lies below a path that the change removes; the change set is malformed") }
+            if change.kind != .delete {
+                refuse(path, "it lies below a path that the change removes; the change set is malformed")
+            }
             return
         }
         guard let pre = base[path] else {
@@ -93,7 +96,8 @@ struct Planner {
     private mutating func nest(_ change: Change, _ index: Int, in step: Int) {
         if change.kind == .delete { return }  // It was in the directory's predecessor.
         if change.kind == .metadata {
-            return refuse(change.path, "the change set has no content for it, though the directory above it is a new one")
+            return refuse(
+                change.path, "the change set has no content for it, though the directory above it is a new one")
         }
         steps[step].changes.append(index)
         if change.type == .directory { built[change.path] = step }
@@ -121,7 +125,8 @@ struct Planner {
             return
         }
         guard isThere != (change.kind == .create) else {
-            return refuse(path, "the change set says \(change.kind.rawValue), the base says otherwise; run the change again")
+            return refuse(
+                path, "the change set says \(change.kind.rawValue), the base says otherwise; run the change again")
         }
         if let group = change.hardLinkGroup {
             let mount = groupMounts[group, default: above.mountID]

@@ -29,7 +29,9 @@ extension Base {
     /// The same with every path moved from below `from` to below `to`.
     func moved(from: BytePath, to: BytePath) throws -> Base {
         try Base(
-            entries.map { BaseEntry(path: BytePath(bytes: to.bytes + $0.path.bytes.dropFirst(from.bytes.count)), state: $0.state) }
+            entries.map {
+                BaseEntry(path: BytePath(bytes: to.bytes + $0.path.bytes.dropFirst(from.bytes.count)), state: $0.state)
+            }
         )
     }
 

@@ -27,7 +27,9 @@ public struct PromotionPlan: Sendable, Equatable {
     init(_ journal: PromotionJournal) {
         self.journal = journal
         moves = journal.steps.map {
-            Move(path: $0.path, kind: Move.Kind(rawValue: $0.action.rawValue) ?? .exchange, entries: max($0.changes.count, 1))
+            Move(
+                path: $0.path, kind: Move.Kind(rawValue: $0.action.rawValue) ?? .exchange,
+                entries: max($0.changes.count, 1))
         }
     }
 }

@@ -59,7 +59,8 @@ struct CommandRunner: Sendable {
     /// Runs `run` or `undo` to its end. It must have been permitted.
     func run(_ role: Guarded, _ line: String, of intent: RerunIntent) async throws -> CommandReport {
         try await start(
-            role.rawValue, ["-c", Self.wrapper, "grace", lockFile(role).string ?? "", token(role).string ?? "", line], intent)
+            role.rawValue, ["-c", Self.wrapper, "grace", lockFile(role).string ?? "", token(role).string ?? "", line],
+            intent)
     }
 
     /// Asks the effect, which may be asked any number of times.
@@ -70,14 +71,17 @@ struct CommandRunner: Sendable {
     private func start(_ role: String, _ arguments: [String], _ intent: RerunIntent) async throws -> CommandReport {
         try calls.edge.will(.run, role)
         var environment = intent.environment
-        if environment["PATH"] == nil { environment["PATH"] = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin" }
+        if environment["PATH"] == nil {
+            environment["PATH"] = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+        }
         do {
             let output = try await Processes.run(
                 "/bin/sh", arguments: arguments, timeout: .seconds(intent.timeout), environment: environment,
                 directory: intent.directory, limit: 256 << 10)
             let text = BytePath.display((output.stdout + output.stderr).suffix(4096))
             return CommandReport(
-                role: role, exitCode: output.timedOut ? nil : output.exit.shellCode, output: text, timedOut: output.timedOut)
+                role: role, exitCode: output.timedOut ? nil : output.exit.shellCode, output: text,
+                timedOut: output.timedOut)
         } catch let error as SystemError {
             return CommandReport(role: role, exitCode: nil, output: "\(error)", timedOut: false)
         }

@@ -20,19 +20,22 @@ extension Promoter {
     ///   - id: A name that was never used before.
     ///   - intent: The commands.
     ///   - watch: Seconds until the rollback is due unless ``confirm(id:)`` comes first.
+    /// - Returns: Promoted; rolled back, where `undo` ran; or frozen.
     /// - Throws: ``PromotionError/conflict(_:)`` where a declared input or executable is another one; nothing was run then.
     public func rerun(id: String, intent: RerunIntent, watch: Double = 1800) async throws -> PromotionResult {
         try JournalStore.check(id)
         let lock = try store.lock()
         defer { lock.close() }
         guard try !store.exists(id) else { throw PromotionError.alreadyExists(id: id) }
-        try recordIntent("promotion.intent", ["id": .string(id), "promote": "rerun", "intent": .string(intent.digest.hex)])
+        try recordIntent(
+            "promotion.intent", ["id": .string(id), "promote": "rerun", "intent": .string(intent.digest.hex)])
         do {
             try begin(id, intent, watch)
             let runner = CommandRunner(directory: store.path(id), calls: calls)
             let report = try await runner.run(.run, intent.run, of: intent)
             try setPhase(.ran, of: id) { $0.commands.append(report) }
-            recordFact("promotion.ran", ["id": .string(id), "exit_code": report.exitCode.map { .integer(Int64($0)) } ?? .null])
+            recordFact(
+                "promotion.ran", ["id": .string(id), "exit_code": report.exitCode.map { .integer(Int64($0)) } ?? .null])
             return try await settle(id, intent, runner, exit: report)
         } catch let error as PromotionError {
             throw error
@@ -112,7 +115,8 @@ extension Promoter {
         case .notInForce:
             // What a failed command left behind only undo could take away.
             guard report.exitCode == 0 else {
-                return try freeze(id, "\(reason); undo failed with exit code \(report.exitCode.map { String($0) } ?? "unknown")")
+                return try freeze(
+                    id, "\(reason); undo failed with exit code \(report.exitCode.map { String($0) } ?? "unknown")")
             }
         }
         try setPhase(.rolledBack, of: id)
@@ -124,13 +128,15 @@ extension Promoter {
     private func freeze(_ id: String, _ reason: String) throws -> PromotionResult {
         try setPhase(.frozen, of: id) { $0.reason = reason }
         recordFact("promotion.frozen", ["id": .string(id)])
-        return PromotionResult(id: id, outcome: .frozen, reason: reason, commands: try store.phase(of: id)?.commands ?? [])
+        return PromotionResult(
+            id: id, outcome: .frozen, reason: reason, commands: try store.phase(of: id)?.commands ?? [])
     }
 
     private func ask(_ id: String, _ intent: RerunIntent, _ runner: CommandRunner) async throws -> Effect {
         let report = try await runner.askEffect(of: intent)
         guard let code = report.exitCode else {
-            return .unknown("the effect can't be told: " + (report.timedOut ? "its check took too long" : report.output))
+            return .unknown(
+                "the effect can't be told: " + (report.timedOut ? "its check took too long" : report.output))
         }
         if code == 0 { return .inForce }
         // 126 and 127: the shell could not start it; above: a signal.
@@ -194,7 +200,9 @@ extension Promoter {
                 id: id, live: result.outcome == .promoted ? .new : result.outcome == .rolledBack ? .old : .frozen,
                 reason: result.reason ?? "the command's effect is there")
         case (.notInForce, _):
-            try setPhase(.rolledBack, of: id) { $0.reason = record.reason ?? "interrupted; the command's effect is not there" }
+            try setPhase(.rolledBack, of: id) {
+                $0.reason = record.reason ?? "interrupted; the command's effect is not there"
+            }
             return RecoveryOutcome(id: id, live: .old, reason: "the command's effect is not there")
         }
     }

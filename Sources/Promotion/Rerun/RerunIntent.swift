@@ -22,7 +22,8 @@ public struct RerunIntent: Sendable, Equatable {
     public var apply: LiveApply?
 
     public init(
-        run: String, undo: String, effect: String, directory: String = "/", environment: [String: String] = [:], reads: Base,
+        run: String, undo: String, effect: String, directory: String = "/", environment: [String: String] = [:],
+        reads: Base,
         timeout: Double = 600, apply: LiveApply? = nil
     ) {
         self.run = run
