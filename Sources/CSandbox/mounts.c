@@ -112,6 +112,8 @@ void csandbox_mask(struct sandbox *sandbox) {
         if (place < 0) {
             if (errno == ENOENT || errno == ENOTDIR || errno == ELOOP)
                 continue;  // nothing there, nothing to hide
+            if (errno == EACCES && plan->mode == CSANDBOX_USER)
+                continue;  // out of the caller's own reach, and so of everything inside
             csandbox_fail(sandbox, CSANDBOX_STEP_MASK, errno, path);
         }
         struct stat status;

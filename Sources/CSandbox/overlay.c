@@ -98,7 +98,8 @@ static int make_overlay(struct sandbox *sandbox, const char *mount_point, const 
         || fsconfig(context, FSCONFIG_SET_STRING, "upperdir", upper, 0) < 0
         || fsconfig(context, FSCONFIG_SET_STRING, "workdir", work, 0) < 0)
         overlay_failed(sandbox, context, mount_point);
-    for (size_t i = 0; i < sizeof off / sizeof *off; i++)
+    // With userxattr (below) the kernel itself rules out redirects and metacopy, and calls “off” a contradiction.
+    for (size_t i = sandbox->plan->mode == CSANDBOX_USER ? 2 : 0; i < sizeof off / sizeof *off; i++)
         if (fsconfig(context, FSCONFIG_SET_STRING, off[i], "off", 0) < 0)
             overlay_failed(sandbox, context, mount_point);
     if (layers->is_volatile && fsconfig(context, FSCONFIG_SET_FLAG, "volatile", NULL, 0) < 0)
@@ -219,7 +220,8 @@ void csandbox_make_overlays(struct sandbox *sandbox) {
     unsigned attributes[CSANDBOX_MAX_OVERLAYS];
 
     for (uint32_t i = 0; i < plan->overlay_count; i++) {
-        lives[i] = open_layer(sandbox, csandbox_string(sandbox, overlays[i].mount_point));
+        uint32_t live = overlays[i].live == CSANDBOX_NONE ? overlays[i].mount_point : overlays[i].live;
+        lives[i] = open_layer(sandbox, csandbox_string(sandbox, live));
         attributes[i] = live_attributes(lives[i]);
         if (overlays[i].stacked)
             lowers[i][0] = open_layer(sandbox, csandbox_string(sandbox, overlays[i].under_base));

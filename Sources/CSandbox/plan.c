@@ -32,6 +32,8 @@ static int is_plain_name(const struct csandbox_plan *plan, uint32_t offset) {
 static const char *check_overlay(const struct csandbox_plan *plan, const struct csandbox_overlay *overlay) {
     if (!is_absolute(plan, overlay->mount_point))
         return "an overlay's mount point is no absolute path";
+    if (overlay->live != CSANDBOX_NONE && !is_absolute(plan, overlay->live))
+        return "an overlay's lowest layer is no absolute path";
     if (overlay->lower_count > CSANDBOX_MAX_LOWERS)
         return "an overlay has too many lower layers";
     for (uint32_t i = 0; i < overlay->lower_count; i++)

@@ -70,7 +70,7 @@ static int try_own_overlay(const char *directory) {
     char options[1024];
     if (chdir(directory) < 0)
         return errno;
-    snprintf(options, sizeof options, "lowerdir=/,upperdir=upper,workdir=work,userxattr");
+    snprintf(options, sizeof options, "lowerdir=/usr,upperdir=upper,workdir=work,userxattr");
     return mount("overlay", "root", "overlay", 0, options) < 0 ? errno : 0;
 }
 

@@ -28,7 +28,8 @@ import Testing
 
     @Test(.enabled(if: Host.isRoot)) func anEngineThatIsDroppedTakesItsSandboxAlong() async throws {
         try await Host.withDirectory { directory in
-            var sandbox: Sandbox? = try await Host.engine(directory).start(SandboxSpecification(profile: Host.profile()))
+            var sandbox: Sandbox? = try await Host.engine(directory).start(
+                SandboxSpecification(profile: Host.profile()))
             _ = try await sandbox?.shell(Self.daemon)
             let cgroup = try #require(sandbox?.cgroup)
             #expect(try cgroup.processes().count >= 2)
@@ -44,10 +45,12 @@ import Testing
         try await Host.withDirectory { directory in
             try Files.makeDirectory("\(directory)/stage", mode: 0o700)
             let profile = Host.profile()
-            let cgroup = try Cgroup.create(on: try CgroupHost.detect(), path: "grace-test-\(getpid())-killed", limits: CgroupLimits())
+            let cgroup = try Cgroup.create(
+                on: try CgroupHost.detect(), path: "grace-test-\(getpid())-killed", limits: CgroupLimits())
             let plan = try PlanWriter(
                 mode: CSANDBOX_MAPPED, specification: SandboxSpecification(profile: profile),
-                overlays: [PlannedOverlay(mountPoint: "/", lowers: [], volatile: true)], masks: [], stage: "\(directory)/stage",
+                overlays: [PlannedOverlay(mountPoint: "/", lowers: [], volatile: true)], masks: [],
+                stage: "\(directory)/stage",
                 cgroups: try cgroup.joinDescriptors.count, showCgroup: false
             ).write()
             var ends: [Int32] = [-1, -1]
@@ -59,7 +62,8 @@ import Testing
             var descriptors: [(Int32, Int32)] = [(3, plan.raw), (4, theirs.raw), (5, filter.raw)]
             for (index, join) in joins.enumerated() { descriptors.append((6 + Int32(index), join.raw)) }
             let agent = try Processes.spawn(
-                "/bin/sh", arguments: ["-c", "\(try SandboxEngine.locateHelper()) run & wait; true"], descriptors: descriptors)
+                "/bin/sh", arguments: ["-c", "\(try SandboxEngine.locateHelper()) run & wait; true"],
+                descriptors: descriptors)
             theirs.close()
             var message = csandbox_message()
             var raw = [Int32](repeating: -1, count: 64)
@@ -86,7 +90,8 @@ import Testing
             for _ in 0..<2 { _ = try await engine.run(specification, .shell("true"), streams: (.null, .null, .null)) }
             let before = try Traces(engine)
             for _ in 0..<50 {
-                let (exit, outcome, _) = try await engine.run(specification, .shell("true & exit 3"), streams: (.null, .null, .null))
+                let (exit, outcome, _) = try await engine.run(
+                    specification, .shell("true & exit 3"), streams: (.null, .null, .null))
                 #expect(exit == .exited(3))
                 #expect(outcome.breach == nil)
             }
@@ -137,7 +142,8 @@ import Testing
                 #expect(output.exit == .exited(0))
                 #expect(try Files.readString(path) == "THAWED")
             }
-            let wrong = try await Processes.run(try SandboxEngine.locateHelper(), arguments: ["thaw", "\(directory)/none", "1", "1"])
+            let wrong = try await Processes.run(
+                try SandboxEngine.locateHelper(), arguments: ["thaw", "\(directory)/none", "1", "1"])
             #expect(wrong.exit == .exited(1))
             #expect(wrong.errorOutput.contains("cannot be opened"))
         }

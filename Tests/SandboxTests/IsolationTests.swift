@@ -11,7 +11,9 @@ import Testing
     @Test func writesStayInTheLayerAndLiveIsUntouched() async throws {
         let (_, _) = try await Host.withSandbox { sandbox, directory in
             try Files.writeAtomically("\(directory)/live", Data("live".utf8), mode: 0o644)
-            let result = try await sandbox.shell("echo changed > \(directory)/live && rm -r \(directory)/live; touch /etc/grace-test-new; ls /etc/grace-test-new")
+            let result = try await sandbox.shell(
+                "echo changed > \(directory)/live && rm -r \(directory)/live; touch /etc/grace-test-new; ls /etc/grace-test-new"
+            )
             #expect(result.out == "/etc/grace-test-new\n")
             #expect(try Files.readString("\(directory)/live") == "live")
             #expect(try Files.status("/etc/grace-test-new") == nil)
@@ -71,9 +73,12 @@ import Testing
     }
 
     @Test(arguments: [
-        "mount -t tmpfs none /mnt", "umount /proc", "umount /etc", "unshare -m true", "unshare -U true", "unshare -n true",
-        "nsenter -t 1 -m true", "mknod /root/node c 1 3", "mknod /root/node b 254 0", "hostname other", "chroot /proc/1/root true",
-        "echo 1 > /proc/sys/kernel/panic", "echo b > /proc/sysrq-trigger", "echo 1 > /proc/sys/net/ipv4/ip_forward", "dmesg",
+        "mount -t tmpfs none /mnt", "umount /proc", "umount /etc", "unshare -m true", "unshare -U true",
+        "unshare -n true",
+        "nsenter -t 1 -m true", "mknod /root/node c 1 3", "mknod /root/node b 254 0", "hostname other",
+        "chroot /proc/1/root true",
+        "echo 1 > /proc/sys/kernel/panic", "echo b > /proc/sysrq-trigger", "echo 1 > /proc/sys/net/ipv4/ip_forward",
+        "dmesg",
         "mount -o remount,rw /proc/sys", "mount -o remount,rw /sys", "mount --bind /etc /mnt", "date -s 2030-01-01",
         "touch /sys/devices/system/cpu/x", "pivot_root / /mnt", "swapoff -a && false",
     ])
@@ -84,7 +89,8 @@ import Testing
 
     @Test(.enabled(if: Host.isRoot)) func aDeviceNodeInTheLowerLayerIsDead() async throws {
         try await Host.withDirectory { directory in
-            try Files.mknod("\(directory)/null", kind: .characterDevice, mode: 0o666, device: DeviceNumber(major: 1, minor: 3))
+            try Files.mknod(
+                "\(directory)/null", kind: .characterDevice, mode: 0o666, device: DeviceNumber(major: 1, minor: 3))
             try Files.chmod("\(directory)/null", 0o666)
             let sandbox = try await Host.engine(directory).start(SandboxSpecification(profile: Host.profile()))
             let result = try await sandbox.shell("ls -l \(directory)/null; cat \(directory)/null")
@@ -97,16 +103,21 @@ import Testing
     @Test func devicesAreTheFewThatProgramsNeed() async throws {
         let (result, _) = try await Host.withSandbox { sandbox, _ in
             try await sandbox.shell(
-                "ls /dev | tr '\\n' ' '; head -c 3 /dev/zero | wc -c; echo x > /dev/null; echo x > /dev/shm/x; test -e /dev/ptmx && echo fine")
+                "ls /dev | tr '\\n' ' '; head -c 3 /dev/zero | wc -c; echo x > /dev/null; echo x > /dev/shm/x; test -e /dev/ptmx && echo fine"
+            )
         }
-        #expect(result.out == "fd full null ptmx pts random shm stderr stdin stdout tty urandom zero 3\nfine\n", "\(result.err)")
+        #expect(
+            result.out == "fd full null ptmx pts random shm stderr stdin stdout tty urandom zero 3\nfine\n",
+            "\(result.err)")
     }
 
     @Test(.enabled(if: Host.isRoot)) func rootInsideIsNobodyOutside() async throws {
         _ = try await Host.withSandbox { sandbox, _ in
             #expect(sandbox.fallbacks.isEmpty)
             let process = try await sandbox.spawn(.shell("sleep 60"))
-            let ids = try (sandbox.cgroup?.processes() ?? []).compactMap { pid -> UInt32? in try Files.status("/proc/\(pid)")?.uid }
+            let ids = try (sandbox.cgroup?.processes() ?? []).compactMap { pid -> UInt32? in
+                try Files.status("/proc/\(pid)")?.uid
+            }
             #expect(ids.contains(PlanWriter.mappedFirst))
             // PID 1 is not dumpable: its directory is root's. No other process is.
             #expect(ids.filter { $0 < PlanWriter.mappedFirst }.count <= 1)
@@ -123,9 +134,11 @@ import Testing
             let engine = try Host.engine(directory)
             let sandbox = try await engine.start(
                 SandboxSpecification(
-                    profile: Host.profile { $0.hide = ["\(directory)/file"] }, masks: ["\(directory)/state", "/nowhere/at/all"]))
+                    profile: Host.profile { $0.hide = ["\(directory)/file"] },
+                    masks: ["\(directory)/state", "/nowhere/at/all"]))
             let result = try await sandbox.shell(
-                "ls -A \(directory)/state \(directory)/scratch; cat \(directory)/file; echo x > \(directory)/file; rmdir \(directory)/state; ls -A /root/.ssh")
+                "ls -A \(directory)/state \(directory)/scratch; cat \(directory)/file; echo x > \(directory)/file; rmdir \(directory)/state; ls -A /root/.ssh"
+            )
             _ = try await sandbox.end()
             #expect(!result.out.contains("key") && !result.out.contains("secret"))
             #expect(result.err.contains("Read-only") && result.err.contains("busy"), "\(result.err)")
@@ -134,7 +147,8 @@ import Testing
 
     @Test func temporaryPlacesAreFreshAndSysIsMinimal() async throws {
         let (result, _) = try await Host.withSandbox { sandbox, _ in
-            try await sandbox.shell("ls -A /tmp; ls -A /run; ls /sys; ls /sys/class 2>/dev/null; stat -c %a /tmp /run /run/lock /dev/shm")
+            try await sandbox.shell(
+                "ls -A /tmp; ls -A /run; ls /sys; ls /sys/class 2>/dev/null; stat -c %a /tmp /run /run/lock /dev/shm")
         }
         #expect(result.out == "lock\ndevices\nfs\nkernel\n1777\n755\n1777\n1777\n")
     }
@@ -157,9 +171,13 @@ import Testing
     }
 
     /// A trial must not differ from live: with a mapped root set-user-id programs work; with no_new_privileges they do not.
-    @Test(.enabled(if: Host.isRoot), arguments: [false, true]) func aSetUserIDProgramWorksUnlessForbidden(_ forbidden: Bool) async throws {
-        let (result, _) = try await Host.withSandbox(profile: Host.profile { $0.noNewPrivileges = forbidden }) { sandbox, _ in
-            _ = try await sandbox.shell("cp /usr/bin/id /usr/local/bin/gid && chown 33:33 /usr/local/bin/gid && chmod 4755 /usr/local/bin/gid")
+    @Test(.enabled(if: Host.isRoot), arguments: [false, true]) func aSetUserIDProgramWorksUnlessForbidden(
+        _ forbidden: Bool
+    ) async throws {
+        let (result, _) = try await Host.withSandbox(profile: Host.profile { $0.noNewPrivileges = forbidden }) {
+            sandbox, _ in
+            _ = try await sandbox.shell(
+                "cp /usr/bin/id /usr/local/bin/gid && chown 33:33 /usr/local/bin/gid && chmod 4755 /usr/local/bin/gid")
             return try await sandbox.shell("/usr/local/bin/gid -u", user: "daemon")
         }
         #expect(result.out == (forbidden ? "1\n" : "33\n"), "\(result.err)")

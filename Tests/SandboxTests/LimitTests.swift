@@ -9,7 +9,11 @@ import Testing
 /// Limits hold, and running into one has a name.
 @Suite(.enabled(if: Host.isRoot)) struct LimitTests {
     @Test func memoryBeyondTheLimitIsAnOutOfMemoryBreach() async throws {
-        let (result, outcome) = try await Host.withSandbox(profile: Host.profile { $0.limits.memory = 32 << 20; $0.limits.swap = 0 }) { sandbox, _ in
+        let (result, outcome) = try await Host.withSandbox(
+            profile: Host.profile {
+                $0.limits.memory = 32 << 20; $0.limits.swap = 0
+            }
+        ) { sandbox, _ in
             try await sandbox.shell("head -c 200000000 /dev/zero | tail -c 150000000 | wc -c")
         }
         #expect(outcome.breach == .oom)
@@ -50,7 +54,8 @@ import Testing
     }
 
     @Test func aFullLayerIsADiskBreach() async throws {
-        let (result, outcome) = try await Host.withSandbox(profile: Host.profile { $0.limits.disk = 4 << 20 }) { sandbox, _ in
+        let (result, outcome) = try await Host.withSandbox(profile: Host.profile { $0.limits.disk = 4 << 20 }) {
+            sandbox, _ in
             try await sandbox.shell("dd if=/dev/zero of=/var/tmp/big bs=1M count=16")
         }
         #expect(result.err.contains("No space left"))
@@ -69,7 +74,9 @@ import Testing
             let engine = SandboxEngine(
                 cgroups: nil, helper: try SandboxEngine.locateHelper(), scratch: "\(directory)/scratch")
             var profile = Host.profile { $0.limits.memory = 64 << 20 }
-            await #expect(throws: SandboxError.self) { _ = try await engine.start(SandboxSpecification(profile: profile)) }
+            await #expect(throws: SandboxError.self) {
+                _ = try await engine.start(SandboxSpecification(profile: profile))
+            }
             #expect(try Files.entries("\(directory)/scratch").isEmpty)
             profile.optional = [.memoryLimit]
             let sandbox = try await engine.start(SandboxSpecification(profile: profile))

@@ -8,11 +8,17 @@ import Testing
 /// What lands in an upper layer is owned, on disk, as live would own it.
 @Suite(.enabled(if: Host.isRoot)) struct OwnershipTests {
     /// Runs a line over a durable upper layer of the test's own and hands the layer over.
-    private func change(_ line: String, lowers: [String] = [], check: (String, (exit: ProcessExit, out: String, err: String)) throws -> Void) async throws {
+    private func change(
+        _ line: String, lowers: [String] = [],
+        check: (String, (exit: ProcessExit, out: String, err: String)) throws -> Void
+    ) async throws {
         try await Host.withDirectory { directory in
-            for name in ["root", "root/upper", "root/work", "lower"] { try Files.makeDirectory("\(directory)/\(name)", mode: 0o755) }
+            for name in ["root", "root/upper", "root/work", "lower"] {
+                try Files.makeDirectory("\(directory)/\(name)", mode: 0o755)
+            }
             let overlay = OverlayMount(
-                mountPoint: "/", lowers: lowers.map { "\(directory)/\($0)" }, upper: "\(directory)/root/upper", work: "\(directory)/root/work")
+                mountPoint: "/", lowers: lowers.map { "\(directory)/\($0)" }, upper: "\(directory)/root/upper",
+                work: "\(directory)/root/work")
             let sandbox = try await Host.engine(directory).start(
                 SandboxSpecification(profile: Host.profile { $0.require = [.mappedRoot] }, overlays: [overlay]))
             let result = try await sandbox.shell(line)
@@ -49,7 +55,8 @@ import Testing
     }
 
     @Test func aFileCapabilityIsExact() async throws {
-        try await change("cp /bin/true /usr/local/bin/g-cap && setcap cap_net_bind_service+ep /usr/local/bin/g-cap") { upper, result in
+        try await change("cp /bin/true /usr/local/bin/g-cap && setcap cap_net_bind_service+ep /usr/local/bin/g-cap") {
+            upper, result in
             #expect(result.exit == .exited(0), "\(result.err)")
             let value = try #require(try Files.xattr("\(upper)/usr/local/bin/g-cap", name: "security.capability"))
             // Version 2 with effective bit, or version 3 for root id 0: capabilities(7).
@@ -59,7 +66,8 @@ import Testing
     }
 
     @Test func deletionsAreWhiteoutsAndReplacedDirectoriesAreOpaque() async throws {
-        try await change("rm /etc/hostname /etc/passwd; rm -r /etc/apt && mkdir /etc/apt && touch /etc/apt/new") { upper, result in
+        try await change("rm /etc/hostname /etc/passwd; rm -r /etc/apt && mkdir /etc/apt && touch /etc/apt/new") {
+            upper, result in
             let removed = try Files.status("\(upper)/etc/passwd")
             let opaque = try Files.xattr("\(upper)/etc/apt", name: "trusted.overlay.opaque")
             let new = try Files.status("\(upper)/etc/apt/new")
@@ -71,7 +79,8 @@ import Testing
 
     @Test func aCommandRunsAsAUserWithItsGroupsAndWithoutCapabilities() async throws {
         let (result, _) = try await Host.withSandbox { sandbox, _ in
-            try await sandbox.shell("id -un; id -u; id -g; grep CapEff /proc/self/status; touch /etc/x 2>&1; echo $HOME", user: "daemon")
+            try await sandbox.shell(
+                "id -un; id -u; id -g; grep CapEff /proc/self/status; touch /etc/x 2>&1; echo $HOME", user: "daemon")
         }
         #expect(result.out.contains("daemon\n1\n1\nCapEff:\t0000000000000000\n"), "\(result.out)")
         #expect(result.out.contains("denied"))
@@ -89,10 +98,13 @@ import Testing
             for name in ["root", "root/upper", "root/work", "snap", "snap/layer", "snap/layer/etc"] {
                 try Files.makeDirectory("\(directory)/\(name)", mode: 0o755)
             }
-            try Files.writeAtomically("\(directory)/snap/layer/etc/hostname", Data("from the snapshot\n".utf8), mode: 0o644)
+            try Files.writeAtomically(
+                "\(directory)/snap/layer/etc/hostname", Data("from the snapshot\n".utf8), mode: 0o644)
             let overlay = OverlayMount(
-                mountPoint: "/", lowers: ["\(directory)/snap/layer"], upper: "\(directory)/root/upper", work: "\(directory)/root/work")
-            let sandbox = try await Host.engine(directory).start(SandboxSpecification(profile: Host.profile(), overlays: [overlay]))
+                mountPoint: "/", lowers: ["\(directory)/snap/layer"], upper: "\(directory)/root/upper",
+                work: "\(directory)/root/work")
+            let sandbox = try await Host.engine(directory).start(
+                SandboxSpecification(profile: Host.profile(), overlays: [overlay]))
             let result = try await sandbox.shell("cat /etc/hostname; echo mine > /etc/mine")
             _ = try await sandbox.end()
             #expect(result.out == "from the snapshot\n", "\(result.err)")
@@ -115,15 +127,23 @@ import Testing
             try Files.chown("\(directory)/low/etc/low", uid: 33, gid: 33)
             try Files.link("\(directory)/low/etc/low", "\(directory)/low/etc/low2")
             try Files.setXattr("\(directory)/low/etc/apt", name: "trusted.overlay.opaque", value: Data("y".utf8))
-            try Files.mknod("\(directory)/top/etc/passwd", kind: .characterDevice, mode: 0, device: DeviceNumber(major: 0, minor: 0))
+            try Files.mknod(
+                "\(directory)/top/etc/passwd", kind: .characterDevice, mode: 0, device: DeviceNumber(major: 0, minor: 0)
+            )
             let overlay = OverlayMount(
-                mountPoint: "/", lowers: ["\(directory)/top", "\(directory)/low"], upper: "\(directory)/i/upper", work: "\(directory)/i/work",
+                mountPoint: "/", lowers: ["\(directory)/top", "\(directory)/low"], upper: "\(directory)/i/upper",
+                work: "\(directory)/i/work",
                 volatile: true)
             let sandbox = try await Host.engine(directory).start(
                 SandboxSpecification(profile: Host.profile { $0.limits.disk = disk }, overlays: [overlay]))
-            let result = try await sandbox.shell("cat /etc/hostname /etc/low; stat -c '%u %h' /etc/low; ls -A /etc/apt; ls /etc/passwd 2>&1; ls /etc/group")
+            let result = try await sandbox.shell(
+                "cat /etc/hostname /etc/low; stat -c '%u %h' /etc/low; ls -A /etc/apt; ls /etc/passwd 2>&1; ls /etc/group"
+            )
             _ = try await sandbox.end()
-            #expect(result.out == "top\nlow\n33 2\nls: cannot access '/etc/passwd': No such file or directory\n/etc/group\n", "\(result.err)")
+            #expect(
+                result.out
+                    == "top\nlow\n33 2\nls: cannot access '/etc/passwd': No such file or directory\n/etc/group\n",
+                "\(result.err)")
         }
     }
 }

@@ -39,7 +39,8 @@ import Testing
         let problems = #expect(throws: Problems.self) { try Profile.parse(file: "p.yaml", text: text) }
         let paths = (problems?.all ?? []).map(\.path)
         for path in [
-            "network", "limits.memory", "limits.cpu", "limits.disks", "limits.time", "hide[0]", "hide[1]", "capabilities[0]",
+            "network", "limits.memory", "limits.cpu", "limits.disks", "limits.time", "hide[0]", "hide[1]",
+            "capabilities[0]",
             "capabilities[1]", "seccomp.allow[0]", "seccomp.allow[1]", "seccomp.allow[2]", "require[0]", "no_new_privs",
         ] {
             #expect(paths.contains(path), "\(path) is not among \(paths)")
@@ -49,7 +50,8 @@ import Testing
 
     @Test func aMissionOverridesKeysAndTheDigestFollows() throws {
         let base = try Self.shipped.profile(named: "service")
-        let reader = DocumentReader(file: "m.yaml", text: "profile: service\nsnapshot: []\nlimits: {memory: 512Mi}\nhide: [/srv/secret]\n")
+        let reader = DocumentReader(
+            file: "m.yaml", text: "profile: service\nsnapshot: []\nlimits: {memory: 512Mi}\nhide: [/srv/secret]\n")
         let changed = base.overridden(by: try #require(reader.root))
         try reader.finish()
         #expect(changed.limits.memory == 512 << 20 && changed.limits.pids == base.limits.pids)
@@ -76,29 +78,38 @@ import Testing
 
 @Suite struct HostViewTests {
     private func view(_ lines: [String], mask: [String] = []) throws -> HostView {
-        HostView.current(mounts: try MountInfo.parse(Array(lines.joined(separator: "\n").utf8), from: "test"), mask: mask)
+        HostView.current(
+            mounts: try MountInfo.parse(Array(lines.joined(separator: "\n").utf8), from: "test"), mask: mask)
     }
 
     @Test func realFileSystemsAreLayeredFreshOnesLeftOutAndTheRestHidden() throws {
         let view = try view(
             [
-                "1 0 8:1 / / rw - ext4 /dev/sda1 rw", "2 1 0:5 / /proc rw - proc proc rw", "3 1 0:6 / /sys rw - sysfs sysfs rw",
+                "1 0 8:1 / / rw - ext4 /dev/sda1 rw", "2 1 0:5 / /proc rw - proc proc rw",
+                "3 1 0:6 / /sys rw - sysfs sysfs rw",
                 "4 1 0:7 / /run rw - tmpfs tmpfs rw", "5 4 8:9 / /run/media/disk rw - ext4 /dev/sdb1 rw",
-                "6 1 8:2 / /srv rw - xfs /dev/sda2 rw", "7 6 0:9 / /srv/nfs rw - nfs4 server:/x rw", "8 1 8:3 / /opt ro - btrfs /dev/sda3 ro",
+                "6 1 8:2 / /srv rw - xfs /dev/sda2 rw", "7 6 0:9 / /srv/nfs rw - nfs4 server:/x rw",
+                "8 1 8:3 / /opt ro - btrfs /dev/sda3 ro",
                 "9 1 0:10 / /mnt/fuse rw - fuse.sshfs host: rw", "10 1 8:4 / /var/lib/docker rw - ext4 /dev/sda4 rw",
-                "11 10 0:11 / /var/lib/docker/overlay2/x rw - overlay overlay rw", "12 1 8:5 / /mine rw - ext4 /dev/sda5 rw",
+                "11 10 0:11 / /var/lib/docker/overlay2/x rw - overlay overlay rw",
+                "12 1 8:5 / /mine rw - ext4 /dev/sda5 rw",
             ], mask: ["/mine"])
-        #expect(view.overlays == [
-            HostMount(mountPoint: "/", type: "ext4"), HostMount(mountPoint: "/opt", type: "btrfs", readOnly: true),
-            HostMount(mountPoint: "/srv", type: "xfs"),
-        ])
+        #expect(
+            view.overlays == [
+                HostMount(mountPoint: "/", type: "ext4"), HostMount(mountPoint: "/opt", type: "btrfs", readOnly: true),
+                HostMount(mountPoint: "/srv", type: "xfs"),
+            ])
         let hidden = Dictionary(uniqueKeysWithValues: view.masks.map { ($0.path, $0.why) })
-        #expect(hidden["/srv/nfs"]?.contains("nfs4") == true && hidden["/mnt/fuse"] != nil && hidden["/root/.ssh"] != nil)
+        #expect(
+            hidden["/srv/nfs"]?.contains("nfs4") == true && hidden["/mnt/fuse"] != nil && hidden["/root/.ssh"] != nil)
         #expect(hidden["/mine"] == "asked for" && hidden["/proc"] == nil)
     }
 
     @Test func aLaterMountCoversAnEarlierOneAtTheSamePlace() throws {
-        let view = try view(["1 0 8:1 / / rw - ext4 /dev/sda1 rw", "2 1 8:2 / /srv rw - ext4 /dev/sda2 rw", "3 2 0:9 / /srv rw - nfs4 s:/x rw"])
+        let view = try view([
+            "1 0 8:1 / / rw - ext4 /dev/sda1 rw", "2 1 8:2 / /srv rw - ext4 /dev/sda2 rw",
+            "3 2 0:9 / /srv rw - nfs4 s:/x rw",
+        ])
         #expect(view.overlays.map(\.mountPoint) == ["/"])
         #expect(view.masks.contains { $0.path == "/srv" })
     }
@@ -108,12 +119,14 @@ import Testing
         try await Host.withDirectory { directory in
             try Files.makeDirectory("\(directory)/disk", mode: 0o755)
             try Files.writeAtomically("\(directory)/disk/shadowed", Data("below".utf8), mode: 0o644)
-            let mounted = try await Processes.run("/bin/mount", arguments: ["-t", "tmpfs", "none", "\(directory)/disk"])
+            let mounted = try await Processes.run(
+                "/bin/mount", arguments: ["-t", "tmpfs", "none", "\(directory)/disk"])
             #expect(mounted.isSuccess)
             do {
                 try Files.writeAtomically("\(directory)/disk/nested", Data("nested".utf8), mode: 0o644)
                 let sandbox = try await Host.engine(directory).start(SandboxSpecification(profile: Host.profile()))
-                let result = try await sandbox.shell("cd \(directory)/disk; ls; cat nested; echo x > nested; rm -f nested; echo x > new; ls")
+                let result = try await sandbox.shell(
+                    "cd \(directory)/disk; ls; cat nested; echo x > nested; rm -f nested; echo x > new; ls")
                 _ = try await sandbox.end()
                 #expect(result.out == "nested\nnestednew\n", "\(result.err)")
                 #expect(try Files.readString("\(directory)/disk/nested") == "nested")
@@ -144,7 +157,8 @@ import Testing
     @Test func theIDsOfTheMappingMustBeNobodys() async throws {
         try await Host.withDirectory { directory in
             #expect(try IDRange.taken(from: 1000, etc: directory) == nil)
-            try Files.writeAtomically("\(directory)/passwd", Data("root:x:0:0::/:/bin/sh\nbig:x:3000000000:1::/:/bin/sh\n".utf8))
+            try Files.writeAtomically(
+                "\(directory)/passwd", Data("root:x:0:0::/:/bin/sh\nbig:x:3000000000:1::/:/bin/sh\n".utf8))
             #expect(try IDRange.taken(from: PlanWriter.mappedFirst, etc: directory)?.contains("big") == true)
             try Files.writeAtomically("\(directory)/passwd", Data("root:x:0:0::/:/bin/sh\n".utf8))
             try Files.writeAtomically("\(directory)/subuid", Data("me:100000:2147483647\n".utf8))

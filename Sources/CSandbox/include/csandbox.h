@@ -62,7 +62,7 @@ struct csandbox_overlay {
     uint32_t under_base, under_upper;
     uint32_t is_volatile;
     uint32_t stacked;  // lowers[0] (the only one) lies on the live mount's own file system: see overlay.c
-    uint32_t reserved;
+    uint32_t live;     // the directory that is the lowest layer; CSANDBOX_NONE: mount_point
 };
 
 struct csandbox_plan {

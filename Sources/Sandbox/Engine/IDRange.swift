@@ -21,7 +21,9 @@ enum IDRange {
             }
         }
         // NSS beyond files (LDAP, systemd): ask for the one that every process inside would be.
-        if etc == "/etc", let user = try Users.lookup(uid: first) { return "the user “\(user.name)” has the id \(first) (NSS)" }
+        if etc == "/etc", let user = try Users.lookup(uid: first) {
+            return "the user “\(user.name)” has the id \(first) (NSS)"
+        }
         return nil
     }
 

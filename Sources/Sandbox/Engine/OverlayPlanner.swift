@@ -39,11 +39,13 @@ struct OverlayPlanner {
     private func plan(_ overlay: OverlayMount, number: Int) throws -> PlannedOverlay {
         let place = overlay.mountPoint
         guard overlay.lowers.count < 16 else {
-            throw SandboxError.invalid("The overlay for “\(place)” has \(overlay.lowers.count) lower layers; at most 15 are taken.")
+            throw SandboxError.invalid(
+                "The overlay for “\(place)” has \(overlay.lowers.count) lower layers; at most 15 are taken.")
         }
         var planned = PlannedOverlay(mountPoint: place, lowers: overlay.lowers, volatile: overlay.volatile)
         if overlay.upper.isEmpty != overlay.work.isEmpty {
-            throw SandboxError.invalid("The overlay for “\(place)” has an upper layer without a work directory, or the other way round.")
+            throw SandboxError.invalid(
+                "The overlay for “\(place)” has an upper layer without a work directory, or the other way round.")
         }
         if overlay.upper.isEmpty {
             planned.volatile = true
@@ -68,13 +70,16 @@ struct OverlayPlanner {
                     + "file system; the kernel takes one such layer. Merge them, or put them on another file system.")
         }
         let parent = BytePath(lower).parent.string ?? "/"
-        let work = "\(parent)/.grace-work-\(BytePath(directory).last.map { String(UnicodeScalar($0)) }.joined())-\(number)"
+        let work =
+            "\(parent)/.grace-work-\(BytePath(directory).last.map { String(UnicodeScalar($0)) }.joined())-\(number)"
         try Files.makeDirectory(work, mode: 0o700, intermediate: false)
         return try Self.split(lower, work, planned.mountPoint)
     }
 
     /// The deepest common parent of two directories, and their names below it.
-    static func split(_ upper: String, _ work: String, _ place: String) throws -> (base: String, upper: String, work: String) {
+    static func split(_ upper: String, _ work: String, _ place: String) throws -> (
+        base: String, upper: String, work: String
+    ) {
         let left = upper.split(separator: "/")
         let right = work.split(separator: "/")
         let common = zip(left, right).prefix { $0 == $1 }.count
@@ -85,7 +90,8 @@ struct OverlayPlanner {
         }
         let names = (left.dropFirst(common).joined(separator: "/"), right.dropFirst(common).joined(separator: "/"))
         for name in [names.0, names.1] where name.contains(where: { ",:\\".contains($0) }) || name.contains("..") {
-            throw SandboxError.invalid("The overlay for “\(place)”: “\(name)” contains “,”, “:”, “\\” or “..”, which overlayfs cannot take.")
+            throw SandboxError.invalid(
+                "The overlay for “\(place)”: “\(name)” contains “,”, “:”, “\\” or “..”, which overlayfs cannot take.")
         }
         return ("/" + left.prefix(common).joined(separator: "/"), names.0, names.1)
     }

@@ -38,25 +38,31 @@ final class Preparation {
             try refuseOrRecord(
                 FeatureStatus(
                     feature: .mappedRoot, available: false,
-                    detail: "The caller is not root, so the sandbox knows one user alone and files it makes belong to the caller.",
+                    detail:
+                        "The caller is not root, so the sandbox knows one user alone and files it makes belong to the caller.",
                     mend: "Run Grace as root."))
         }
         while true {
-            let greeting = try await launch(mode: mode, overlays: overlays, masks: view.masks.map(\.path), filter: filter)
+            let greeting = try await launch(
+                mode: mode, overlays: overlays, masks: view.masks.map(\.path), filter: filter)
             switch greeting {
             case .ready(let descriptors) where descriptors.count == 3:
                 guard let channel else { throw SandboxError.helper("The sandbox's control socket is gone.") }
                 return Sandbox(
                     specification: specification, cgroup: cgroup, fallbacks: fallbacks, channel: channel,
                     descriptors: descriptors, leftovers: [directory] + stacked, mode: mode)
-            case .failed(let step, let code, let detail) where mode == CSANDBOX_MAPPED && Self.needsFallback(step, code):
+            case .failed(let step, let code, let detail)
+            where mode == CSANDBOX_MAPPED && Self.needsFallback(step, code):
                 // This host, or a file system that a layer lies on, has no idmapped layers.
                 try refuseOrRecord(
                     FeatureStatus(
                         feature: .mappedRoot, available: false,
-                        detail: "\(String(cString: csandbox_step_name(step))) (\(detail)) failed with errno \(code), so root inside is "
+                        detail:
+                            "\(String(cString: csandbox_step_name(step))) (\(detail)) failed with errno \(code), so root inside is "
                             + "the host's root with few capabilities.",
-                        mend: "Use a kernel from 6.1 on and a root file system that can be idmapped (ext4, xfs, btrfs; tmpfs from 6.3)."))
+                        mend:
+                            "Use a kernel from 6.1 on and a root file system that can be idmapped (ext4, xfs, btrfs; tmpfs from 6.3)."
+                    ))
                 await end()
                 mode = CSANDBOX_PLAIN
             case .failed(let step, let code, _)
@@ -74,7 +80,8 @@ final class Preparation {
                     advice: Advice.forStep(step, code, mode))
             case .ready, .silent:
                 throw SandboxError.helper(
-                    "\(engine.helper) ended before the sandbox was ready, without saying why; is it of the same build as this program?")
+                    "\(engine.helper) ended before the sandbox was ready, without saying why; is it of the same build as this program?"
+                )
             }
         }
     }
@@ -142,7 +149,12 @@ final class Preparation {
     private func planOverlays(_ view: HostView) throws -> [PlannedOverlay] {
         let planner = OverlayPlanner(
             directory: directory, bounded: specification.profile.limits.disk != nil, view: view)
-        let planned = try planner.plan(specification.overlays)
+        var planned = try planner.plan(specification.overlays)
+        if geteuid() != 0 {
+            planned = try RootSplitter(
+                directory: directory, mounts: try MountInfo.read().compactMap(\.mountPoint.string)
+            ).split(planned)
+        }
         stacked = planned.compactMap { $0.under.map { "\($0.base)/\($0.work)" } }
         return planned
     }
@@ -155,7 +167,9 @@ final class Preparation {
         wanted.pids = limits.pids.map { $0 + 1 }  // PID 1 is ours, not the commands'
         wanted.cpu = limits.cpu
         guard let host = engine.cgroups else {
-            try drop(&wanted, .memoryLimit, .swapLimit, .pidsLimit, .cpuLimit, reason: "This host has no control groups mounted.")
+            try drop(
+                &wanted, .memoryLimit, .swapLimit, .pidsLimit, .cpuLimit,
+                reason: "This host has no control groups mounted.")
             return
         }
         let path = "\(engine.cgroupParent)/\(name)"
@@ -164,7 +178,9 @@ final class Preparation {
                 cgroup = try Cgroup.create(on: host, path: path, limits: wanted)
                 return
             } catch CgroupError.limit(let field, _, let reason) {
-                guard let feature = Self.features[field] else { throw SandboxError.invalid("The limit “\(field)” failed: \(reason)") }
+                guard let feature = Self.features[field] else {
+                    throw SandboxError.invalid("The limit “\(field)” failed: \(reason)")
+                }
                 try drop(&wanted, feature, reason: reason)
             } catch {
                 // No group at all. Where nothing is demanded of one, an unprivileged caller goes without.
@@ -195,7 +211,11 @@ final class Preparation {
                 feature: feature, available: false, detail: reason,
                 mend: "Run Grace as root, have systemd delegate a control group to this user (Delegate=yes), or list "
                     + "\(feature.rawValue) under the profile's “optional”.")
-            if specification.profile.optional.contains(feature) { fallbacks.append(status) } else { missing.append(status) }
+            if specification.profile.optional.contains(feature) {
+                fallbacks.append(status)
+            } else {
+                missing.append(status)
+            }
             switch feature {
             case .memoryLimit: wanted.memory = nil
             case .swapLimit: wanted.swap = nil

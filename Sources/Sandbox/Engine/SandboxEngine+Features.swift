@@ -60,7 +60,9 @@ extension SandboxEngine {
                     feature: feature, available: false, detail: "grace-sandbox did not try it.",
                     mend: "Install grace and grace-sandbox of one build.")
             }
-            if code == 0 { return FeatureStatus(feature: feature, available: true, detail: "Tried just now: it works.") }
+            if code == 0 {
+                return FeatureStatus(feature: feature, available: true, detail: "Tried just now: it works.")
+            }
             let error = SystemError(call: feature.rawValue, subject: "", code: code)
             return FeatureStatus(
                 feature: feature, available: false, detail: "Tried just now: \(error).", mend: mend(feature, code))
@@ -76,11 +78,14 @@ extension SandboxEngine {
                 : "Run Grace as root."
         case .overlay where code == ENODEV: return "Load the module: modprobe overlay."
         case .overlay where code == EINVAL || code == EROFS:
-            return "Put Grace's state directory (GRACE_STATE_DIR) on ext4, xfs, btrfs or tmpfs; in a container, on a volume."
+            return
+                "Put Grace's state directory (GRACE_STATE_DIR) on ext4, xfs, btrfs or tmpfs; in a container, on a volume."
         case .seccomp: return "Use a kernel with CONFIG_SECCOMP_FILTER."
-        case .userNamespace where !root, .mountNamespace where !root, .pidNamespace where !root, .networkNamespace where !root,
+        case .userNamespace where !root, .mountNamespace where !root, .pidNamespace where !root,
+            .networkNamespace where !root,
             .ipcNamespace where !root, .cgroupNamespace where !root, .overlay where !root:
-            return "Allow unprivileged user namespaces (sysctl kernel.unprivileged_userns_clone=1, user.max_user_namespaces above 0, or "
+            return
+                "Allow unprivileged user namespaces (sysctl kernel.unprivileged_userns_clone=1, user.max_user_namespaces above 0, or "
                 + "AppArmor's kernel.apparmor_restrict_unprivileged_userns=0), or run Grace as root."
         default: return "Run Grace as root, outside a container that forbids it; see user.max_*_namespaces (sysctl)."
         }
@@ -101,7 +106,8 @@ extension SandboxEngine {
             let name = Scratch.name("doctor-\(feature.rawValue)")
             let group = try Cgroup.create(on: cgroups, path: "\(cgroupParent)/\(name)", limits: wanted)
             try group.removeBlocking()
-            return FeatureStatus(feature: feature, available: true, detail: "A control group with this limit was made just now.")
+            return FeatureStatus(
+                feature: feature, available: true, detail: "A control group with this limit was made just now.")
         } catch {
             return FeatureStatus(
                 feature: feature, available: false, detail: "\(error)",
@@ -112,10 +118,12 @@ extension SandboxEngine {
     private func controller(_ controller: Controller, _ feature: Feature) -> FeatureStatus {
         guard let cgroups else { return Self.noGroups(feature) }
         if cgroups.available().contains(controller) {
-            return FeatureStatus(feature: feature, available: true, detail: "The \(cgroups.layout.rawValue) control groups have it.")
+            return FeatureStatus(
+                feature: feature, available: true, detail: "The \(cgroups.layout.rawValue) control groups have it.")
         }
         return FeatureStatus(
-            feature: feature, available: false, detail: cgroups.missing[controller] ?? "The control groups do not have it.",
+            feature: feature, available: false,
+            detail: cgroups.missing[controller] ?? "The control groups do not have it.",
             mend: "Use a kernel with control groups of version 2.")
     }
 

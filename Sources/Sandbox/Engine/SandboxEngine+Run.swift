@@ -9,11 +9,11 @@ extension SandboxEngine {
     /// On a terminal the command gets the foreground, so that its keys (interrupt, quit) reach it and job control works; elsewhere
     /// hang-up, interrupt, quit and terminate sent to the caller are passed on to its process group.
     ///
-    /// - Parameters:
-    ///   - streams: standard input, output and error.
-    ///   - extra: further descriptors, by the number that the command finds each at.
-    ///   - sandbox: called once it runs, for sampling.
+    /// `streams` are standard input, output and error; `extra` further descriptors, by the number that the command finds each at;
+    /// `sandbox` is called once it runs, for sampling.
+    ///
     /// - Returns: how the command ended, how its sandbox did, and what it had to do without.
+    /// - Throws: ``SandboxError`` when the sandbox or the command cannot be started.
     public func run(
         _ specification: SandboxSpecification, _ command: Command,
         streams: (stdin: Stdio, stdout: Stdio, stderr: Stdio) = (.inherit, .inherit, .inherit),

@@ -41,10 +41,13 @@ public final class SandboxEngine: Sendable {
         if let value = getenv("GRACE_LIBEXEC_DIR") { candidates.append("\(String(cString: value))/\(name)") }
         if let executable = (try? Files.readlink("/proc/self/exe"))?.string {
             let directory = String(executable[..<(executable.lastIndex(of: "/") ?? executable.startIndex)])
-            candidates += ["\(directory)/\(name)", "\(directory)/../libexec/grace/\(name)", "\(directory)/../lib/grace/\(name)"]
+            candidates += [
+                "\(directory)/\(name)", "\(directory)/../libexec/grace/\(name)", "\(directory)/../lib/grace/\(name)",
+            ]
         }
         // Under the test runner this program is swiftpm-testing-helper; the test bundle, mapped into it, lies among the products.
-        for line in ((try? Files.readString("/proc/self/maps")) ?? "").split(separator: "\n") where line.hasSuffix(".xctest") {
+        for line in ((try? Files.readString("/proc/self/maps")) ?? "").split(separator: "\n")
+        where line.hasSuffix(".xctest") {
             guard let start = line.firstIndex(of: "/"), let end = line.lastIndex(of: "/"), start < end else { continue }
             candidates.append("\(line[start..<end])/\(name)")
             break
@@ -76,21 +79,28 @@ public final class SandboxEngine: Sendable {
         let label = specification.label
         guard !label.isEmpty, label.utf8.count <= 64, label != ".", label != "..",
             label.utf8.allSatisfy({
-                (48...57).contains($0) || (65...90).contains($0) || (97...122).contains($0) || [45, 46, 95].contains($0)
+                (48...57).contains($0) || (65...90).contains($0) || (97...122).contains($0)
+                    || [45, 46, 95].contains($0)
             })
         else {
-            throw SandboxError.invalid("“\(label)” is no label for a sandbox: use letters, digits, “-”, “_” and “.”, at most 64.")
+            throw SandboxError.invalid(
+                "“\(label)” is no label for a sandbox: use letters, digits, “-”, “_” and “.”, at most 64.")
         }
         let hostname = specification.hostname
-        guard !hostname.isEmpty, hostname.utf8.count <= 64, hostname.utf8.allSatisfy({ $0 > 32 && $0 < 127 && $0 != 47 }) else {
-            throw SandboxError.invalid("“\(hostname)” is no host name: use printable ASCII without blanks, at most 64 bytes.")
+        guard !hostname.isEmpty, hostname.utf8.count <= 64,
+            hostname.utf8.allSatisfy({ $0 > 32 && $0 < 127 && $0 != 47 })
+        else {
+            throw SandboxError.invalid(
+                "“\(hostname)” is no host name: use printable ASCII without blanks, at most 64 bytes.")
         }
         for path in specification.masks + specification.profile.hide + specification.overlays.map(\.mountPoint)
         where !path.hasPrefix("/") || path.utf8.contains(0) || path.split(separator: "/").contains("..") {
-            throw SandboxError.invalid("“\(path)” is no absolute path without “..”; masks, hidden paths and mount points must be.")
+            throw SandboxError.invalid(
+                "“\(path)” is no absolute path without “..”; masks, hidden paths and mount points must be.")
         }
         if let first = specification.overlays.first, !specification.overlays.contains(where: { $0.mountPoint == "/" }) {
-            throw SandboxError.invalid("The overlays have none for “/”, only for “\(first.mountPoint)” and the like; the root needs one.")
+            throw SandboxError.invalid(
+                "The overlays have none for “/”, only for “\(first.mountPoint)” and the like; the root needs one.")
         }
     }
 }

@@ -4,7 +4,8 @@ internal import CCapability
 enum Capabilities {
     /// What a sandbox's root may hold. Everything else reaches beyond the sandbox, or lets its root take apart what it is made of.
     static let grantable: Set<String> = [
-        "CHOWN", "DAC_OVERRIDE", "DAC_READ_SEARCH", "FOWNER", "FSETID", "KILL", "SETGID", "SETUID", "SETPCAP", "SETFCAP",
+        "CHOWN", "DAC_OVERRIDE", "DAC_READ_SEARCH", "FOWNER", "FSETID", "KILL", "SETGID", "SETUID", "SETPCAP",
+        "SETFCAP",
         "NET_BIND_SERVICE", "NET_RAW", "SYS_CHROOT", "AUDIT_WRITE", "IPC_OWNER", "IPC_LOCK", "SYS_NICE", "LEASE",
         "SYS_RESOURCE", "LINUX_IMMUTABLE",
     ]
@@ -12,7 +13,8 @@ enum Capabilities {
     /// What is left of it where root inside is the host's own (the visible fallback): nothing that reads or owns by itself beyond
     /// what files in the copy-on-write view demand.
     static let plain = [
-        "CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "SETGID", "SETUID", "SETPCAP", "NET_BIND_SERVICE", "SYS_CHROOT",
+        "CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "SETGID", "SETUID", "SETPCAP", "NET_BIND_SERVICE",
+        "SYS_CHROOT",
     ]
 
     static func reason(_ name: String) -> String {

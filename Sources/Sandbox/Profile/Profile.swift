@@ -39,7 +39,8 @@ public struct Profile: Codable, Equatable, Sendable {
     public init(
         name: String, description: String = "", extends: String? = nil, network: Network = .none,
         limits: SandboxLimits = SandboxLimits(), hide: [String] = [], require: [Feature] = [], optional: [Feature] = [],
-        noNewPrivileges: Bool = true, capabilities: [String] = [], environment: [String: String] = Profile.baseEnvironment,
+        noNewPrivileges: Bool = true, capabilities: [String] = [],
+        environment: [String: String] = Profile.baseEnvironment,
         seccomp: SeccompPolicy = SeccompPolicy(), quietServices: Bool = false
     ) {
         self.name = name

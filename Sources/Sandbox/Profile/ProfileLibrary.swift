@@ -16,7 +16,8 @@ public enum ProfileError: Error, Sendable, CustomStringConvertible, Equatable {
         case .badName(let name):
             return "“\(name)” is no name of a profile: use letters, digits, “-” and “_”."
         case .circular(let names):
-            return "The profiles \(names.joined(separator: " → ")) extend each other in a circle; take one “extends” out."
+            return
+                "The profiles \(names.joined(separator: " → ")) extend each other in a circle; take one “extends” out."
         case .unreadable(let file, let reason):
             return "The profile \(file) cannot be read: \(reason)"
         }
@@ -72,6 +73,8 @@ public struct ProfileLibrary: Sendable {
 
     static func isName(_ text: String) -> Bool {
         !text.isEmpty && text.utf8.count <= 64
-            && text.utf8.allSatisfy { (48...57).contains($0) || (65...90).contains($0) || (97...122).contains($0) || $0 == 45 || $0 == 95 }
+            && text.utf8.allSatisfy {
+                (48...57).contains($0) || (65...90).contains($0) || (97...122).contains($0) || $0 == 45 || $0 == 95
+            }
     }
 }

@@ -14,6 +14,7 @@ extension Profile {
     ///   - file: the name used in problems, and the profile's name (without `.yaml`) when it has none of its own.
     ///   - text: YAML.
     ///   - base: the resolved profile that its `extends` names; ``ProfileLibrary`` passes it. Without one, defaults apply.
+    /// - Returns: the profile, with what it is built on already in it.
     /// - Throws: `Problems`, every one with its line and key.
     public static func parse(file: String, text: String, base: Profile? = nil) throws -> Profile {
         let reader = DocumentReader(file: file, text: text)
@@ -34,8 +35,8 @@ extension Profile {
 
     /// This profile with the keys of a mission file's `sandbox:` laid over it. Problems are reported to the field's reader.
     ///
-    /// - Parameters:
-    ///   - field: a mapping; the keys `profile` and `snapshot` in it are the mission's own and left alone.
+    /// - Parameter field: a mapping; the keys `profile` and `snapshot` in it are the mission's own and left alone.
+    /// - Returns: the profile as the mission wants it.
     public func overridden(by field: Field) -> Profile {
         let own = ["profile", "snapshot"]
         let known = Self.keys.filter { !["name", "description", "extends"].contains($0) }
@@ -62,9 +63,11 @@ extension Profile {
         if let field = members["capabilities"], let values = field.list() {
             capabilities = values.compactMap { item in
                 guard let text = item.text() else { return nil }
-                let name = text.uppercased().hasPrefix("CAP_") ? String(text.uppercased().dropFirst(4)) : text.uppercased()
+                let name =
+                    text.uppercased().hasPrefix("CAP_") ? String(text.uppercased().dropFirst(4)) : text.uppercased()
                 guard Capabilities.number(of: name) != nil else {
-                    item.problem("no capability is called “\(text)”; see capabilities(7), for example NET_BIND_SERVICE.")
+                    item.problem(
+                        "no capability is called “\(text)”; see capabilities(7), for example NET_BIND_SERVICE.")
                     return nil
                 }
                 guard Capabilities.grantable.contains(name) else {
@@ -96,7 +99,8 @@ extension Profile {
     private func paths(_ field: Field) -> [String] {
         (field.list() ?? []).compactMap { item in
             guard let path = item.text() else { return nil }
-            guard path.hasPrefix("/"), path != "/", !path.split(separator: "/").contains(".."), !path.contains("\0") else {
+            guard path.hasPrefix("/"), path != "/", !path.split(separator: "/").contains(".."), !path.contains("\0")
+            else {
                 item.problem("expected an absolute path below /, without “..”, found “\(path)”.")
                 return nil
             }
@@ -115,7 +119,9 @@ extension Profile {
             guard let name = item.text() else { return nil }
             if name.hasPrefix("@") {
                 guard SystemCalls.groups[name] == nil else { return name }
-                item.problem("no group of calls is called “\(name)”. Known: \(SystemCalls.groups.keys.sorted().joined(separator: ", ")).")
+                item.problem(
+                    "no group of calls is called “\(name)”. Known: \(SystemCalls.groups.keys.sorted().joined(separator: ", "))."
+                )
                 return nil
             }
             guard SystemCalls.isKnown(name) else {

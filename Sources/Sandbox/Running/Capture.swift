@@ -22,7 +22,7 @@ final class Capture: Sendable {
     private let exceeded: @Sendable () -> Void
     private let state = Mutex(State())
 
-    /// - Parameter exceeded: called once, when more than `limit` bytes came.
+    /// `exceeded` is called once, when more than `limit` bytes came.
     init(stream: Int32, limit: Int, source: Descriptor, exceeded: @escaping @Sendable () -> Void) throws {
         self.stream = stream
         self.limit = limit

@@ -8,7 +8,8 @@ public struct Command: Codable, Equatable, Sendable {
     /// A user of the host's passwd, by name or number; `nil`: root inside.
     public var user: String?
 
-    public init(arguments: [String], environment: [String: String] = [:], directory: String = "/", user: String? = nil) {
+    public init(arguments: [String], environment: [String: String] = [:], directory: String = "/", user: String? = nil)
+    {
         self.arguments = arguments
         self.environment = environment
         self.directory = directory

@@ -10,18 +10,19 @@ struct CommandIdentity: Equatable {
     var home: String?
     var name: String?
 
-    /// - Parameters:
-    ///   - user: a name or number in the host's passwd; `nil`: root inside.
-    ///   - singleUser: whether the sandbox knows one id alone, because an unprivileged caller made it.
+    /// `user` is a name or number in the host's passwd; `nil`: root inside. `singleUser` says that the sandbox knows one id alone,
+    /// because an unprivileged caller made it.
     static func resolve(_ user: String?, singleUser: Bool) throws -> CommandIdentity {
         guard let user, user != "root", user != "0" else { return CommandIdentity() }
         guard let found = try Users.lookup(user) else {
-            throw SandboxError.invalid("There is no user “\(user)” on this host (passwd); name one that `getent passwd` lists.")
+            throw SandboxError.invalid(
+                "There is no user “\(user)” on this host (passwd); name one that `getent passwd` lists.")
         }
         guard found.uid != 0 else { return CommandIdentity() }
         if singleUser {
             throw SandboxError.invalid(
-                "A sandbox started without privileges knows one user alone, its root; to run a command as “\(user)”, start it as root.")
+                "A sandbox started without privileges knows one user alone, its root; to run a command as “\(user)”, start it as root."
+            )
         }
         return CommandIdentity(uid: found.uid, gid: found.gid, groups: found.groups, home: found.home, name: found.name)
     }
@@ -50,7 +51,8 @@ enum CommandWriter {
         }
         let lines = variables.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }
         for text in command.arguments + lines + [command.directory] where text.utf8.contains(0) {
-            throw SandboxError.invalid("An argument, variable or directory of the command “\(program)” contains a NUL byte.")
+            throw SandboxError.invalid(
+                "An argument, variable or directory of the command “\(program)” contains a NUL byte.")
         }
         var writer = FlatWriter(head: MemoryLayout<csandbox_command>.size)
         var head = csandbox_command()

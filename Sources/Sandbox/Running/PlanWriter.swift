@@ -64,9 +64,12 @@ struct PlannedOverlay: Equatable {
     /// A durable overlay with one extra layer on live's own file system: that layer's parent, its name, a work directory's name.
     var under: (base: String, upper: String, work: String)?
     var volatile: Bool
+    /// The lowest layer where it is not the mount point itself.
+    var live: String?
 
     static func == (left: PlannedOverlay, right: PlannedOverlay) -> Bool {
         left.mountPoint == right.mountPoint && left.lowers == right.lowers && left.volatile == right.volatile
+            && left.live == right.live
             && left.upper.map { [$0.base, $0.upper, $0.work] } == right.upper.map { [$0.base, $0.upper, $0.work] }
             && left.under.map { [$0.base, $0.upper, $0.work] } == right.under.map { [$0.base, $0.upper, $0.work] }
     }
@@ -82,6 +85,7 @@ struct PlannedOverlay: Equatable {
             }
         }
         overlay.base = ~0
+        overlay.live = live.map { writer.string($0) } ?? ~0
         if let upper {
             overlay.base = writer.string(upper.base)
             overlay.upper = writer.string(upper.upper)

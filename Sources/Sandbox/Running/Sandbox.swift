@@ -62,7 +62,8 @@ public final class Sandbox: Sendable {
 
     /// Starts a command. Returns once its program is executed.
     ///
-    /// - Parameter extra: further descriptors, by the number (3…250) that the command finds each at.
+    /// `extra` are further descriptors, by the number (3…250) that the command finds each at.
+    ///
     /// - Throws: ``SandboxError/start(step:errno:program:)`` when it cannot be executed.
     public func spawn(
         _ command: Command, stdin: Stdio = .null, stdout: Stdio = .null, stderr: Stdio = .null,
@@ -127,7 +128,7 @@ public final class Sandbox: Sendable {
 
     /// A TCP socket, not yet connected, that lives in the sandbox's network. Unlike ``networkNamespace`` it needs no privilege.
     ///
-    /// - Parameter family: AF_INET or AF_INET6.
+    /// `family` is AF_INET or AF_INET6.
     public func tcpSocket(family: Int32 = 2) async throws -> Descriptor {
         guard let socket = await channel.tcpSocket(family: family) else {
             throw SandboxError.ended("The sandbox “\(specification.label)” gave no socket: it has ended\(ended).")

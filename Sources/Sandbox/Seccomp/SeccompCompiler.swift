@@ -30,7 +30,8 @@ enum SeccompCompiler {
         }
         defer { seccomp_release(context) }
         // Calls of another architecture (int 0x80, x32) are not known either. By default they would kill.
-        try check(seccomp_attr_set(context, SCMP_FLTATR_ACT_BADARCH, fail(ENOSYS)), "its action for other architectures")
+        try check(
+            seccomp_attr_set(context, SCMP_FLTATR_ACT_BADARCH, fail(ENOSYS)), "its action for other architectures")
         try check(seccomp_attr_set(context, SCMP_FLTATR_CTL_OPTIMIZE, 2), "its binary search tree")
 
         func expand(_ names: [String]) -> Set<String> { Set(names.flatMap { SystemCalls.groups[$0] ?? [$0] }) }
@@ -109,6 +110,7 @@ enum SeccompCompiler {
     private static func check(_ result: Int32, _ what: String) throws {
         guard result < 0 else { return }
         throw SandboxError.helper(
-            "libseccomp refused \(what) for the sandbox's filter (\(SystemError(call: "seccomp", subject: what, code: -result))).")
+            "libseccomp refused \(what) for the sandbox's filter (\(SystemError(call: "seccomp", subject: what, code: -result)))."
+        )
     }
 }

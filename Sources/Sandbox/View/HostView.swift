@@ -48,19 +48,22 @@ public struct HostView: Codable, Equatable, Sendable {
 
     /// File systems on this machine's own disks and memory, which overlayfs can read through.
     static let local: Set<String> = [
-        "ext2", "ext3", "ext4", "xfs", "btrfs", "f2fs", "bcachefs", "tmpfs", "ramfs", "squashfs", "erofs", "iso9660", "overlay", "zfs",
+        "ext2", "ext3", "ext4", "xfs", "btrfs", "f2fs", "bcachefs", "tmpfs", "ramfs", "squashfs", "erofs", "iso9660",
+        "overlay", "zfs",
     ]
 
     /// Paths with secrets or with ways out, hidden from every sandbox when they exist.
     static let secrets: [(path: String, why: String)] = [
-        ("/root/.ssh", "root's SSH keys"), ("/root/.gnupg", "root's GnuPG keys"), ("/root/.aws", "root's cloud credentials"),
+        ("/root/.ssh", "root's SSH keys"), ("/root/.gnupg", "root's GnuPG keys"),
+        ("/root/.aws", "root's cloud credentials"),
         ("/root/.kube", "root's cluster credentials"), ("/root/.docker", "root's registry credentials"),
         ("/root/.config/gcloud", "root's cloud credentials"), ("/root/.netrc", "root's passwords"),
         ("/etc/ssh/ssh_host_rsa_key", "the host's SSH key"), ("/etc/ssh/ssh_host_ecdsa_key", "the host's SSH key"),
         ("/etc/ssh/ssh_host_ed25519_key", "the host's SSH key"), ("/etc/ssh/ssh_host_dsa_key", "the host's SSH key"),
         ("/var/lib/docker", "a container runtime's state"), ("/var/lib/containerd", "a container runtime's state"),
         ("/var/lib/containers", "a container runtime's state"), ("/var/lib/kubelet", "a cluster agent's state"),
-        ("/var/lib/systemd/random-seed", "the host's random seed"), ("/var/lib/systemd/credential.secret", "the host's credential key"),
+        ("/var/lib/systemd/random-seed", "the host's random seed"),
+        ("/var/lib/systemd/credential.secret", "the host's credential key"),
         ("/boot/efi", "the machine's firmware partition"), ("/efi", "the machine's firmware partition"),
     ]
 
@@ -69,23 +72,26 @@ public struct HostView: Codable, Equatable, Sendable {
     /// - Parameters:
     ///   - mounts: as ``MountInfo`` reads them, in the kernel's order: a later mount at the same place covers an earlier one.
     ///   - mask: further paths to hide: Grace's own state, configuration and runtime directories, and a profile's `hide`.
+    /// - Returns: what is layered, and what is hidden and why.
     public static func current(mounts: [MountInfo.Mount], mask: [String] = []) -> HostView {
         var top: [String: MountInfo.Mount] = [:]
         var masks: [String: String] = [:]
         for mount in mounts {
-            guard let place = mount.mountPoint.string else { continue }  // what is no text cannot be named in a plan: see below
+            guard let place = mount.mountPoint.string else { continue }  // see below
             top[place] = mount
         }
         for (path, why) in secrets { masks[path] = why }
         for path in mask { masks[path] = "asked for" }
 
         var overlays: [HostMount] = []
-        for (place, mount) in top.sorted(by: { $0.key.utf8.lexicographicallyPrecedes($1.key.utf8) }) where !isBelow(place, fresh) {
+        for (place, mount) in top.sorted(by: { $0.key.utf8.lexicographicallyPrecedes($1.key.utf8) })
+        where !isBelow(place, fresh) {
             if isBelow(place, Array(masks.keys)) { continue }
             if place == "/" {
                 overlays.append(HostMount(mountPoint: place, type: mount.type, readOnly: mount.options.contains("ro")))
             } else if !local.contains(mount.type) {
-                masks[place] = "a file system of type \(mount.type), which is not this machine's own or cannot be layered"
+                masks[place] =
+                    "a file system of type \(mount.type), which is not this machine's own or cannot be layered"
             } else if isFile(place) {
                 masks[place] = "a single file mounted over another"
             } else {
@@ -96,7 +102,9 @@ public struct HostView: Codable, Equatable, Sendable {
         for mount in mounts where mount.mountPoint.string == nil {
             var parent = mount.mountPoint.parent
             while parent.string == nil { parent = parent.parent }
-            if let path = parent.string, path != "/" { masks[path] = "something is mounted below it under a name that is not UTF-8" }
+            if let path = parent.string, path != "/" {
+                masks[path] = "something is mounted below it under a name that is not UTF-8"
+            }
         }
         overlays.removeAll { $0.mountPoint != "/" && isBelow($0.mountPoint, Array(masks.keys)) }
         return HostView(

@@ -12,7 +12,9 @@ public struct OverlayMount: Codable, Equatable, Sendable {
     /// Throw-away: nothing is synced to disk, and the upper layer is worthless after a crash.
     public var volatile: Bool
 
-    public init(mountPoint: String, lowers: [String] = [], upper: String = "", work: String = "", volatile: Bool = false) {
+    public init(
+        mountPoint: String, lowers: [String] = [], upper: String = "", work: String = "", volatile: Bool = false
+    ) {
         self.mountPoint = mountPoint
         self.lowers = lowers
         self.upper = upper

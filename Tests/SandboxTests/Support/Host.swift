@@ -48,7 +48,8 @@ enum Host {
     static func profile(_ change: (inout Profile) -> Void = { _ in }) -> Profile {
         var profile = Profile(name: "test", network: .loopback, noNewPrivileges: false)
         profile.capabilities = [
-            "CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "SETGID", "SETUID", "SETPCAP", "SETFCAP", "NET_BIND_SERVICE",
+            "CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "SETGID", "SETUID", "SETPCAP", "SETFCAP",
+            "NET_BIND_SERVICE",
             "SYS_CHROOT",
         ]
         change(&profile)
