@@ -51,7 +51,8 @@ extension Digest: Codable {
             throw DecodingError.dataCorrupted(
                 .init(
                     codingPath: decoder.codingPath,
-                    debugDescription: "Expected a SHA-256 digest of 64 lower-case hexadecimal digits, found “\(text.prefix(80))”."))
+                    debugDescription:
+                        "Expected a SHA-256 digest of 64 lower-case hexadecimal digits, found “\(text.prefix(80))”."))
         }
         self = digest
     }

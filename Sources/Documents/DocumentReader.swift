@@ -72,7 +72,9 @@ public final class DocumentReader {
             .composer(_, let problem, let mark, _):
             report(line: mark.line, path: "", "not valid YAML: \(problem) (column \(mark.column)).")
         case .duplicatedKeysInMapping(let duplicates, let context):
-            report(line: context.mark.line, path: "", "the keys \(duplicates.map { "\($0)" }.joined(separator: ", ")) occur more than once.")
+            report(
+                line: context.mark.line, path: "",
+                "the keys \(duplicates.map { "\($0)" }.joined(separator: ", ")) occur more than once.")
         default:
             report(line: nil, path: "", "not valid YAML: \(error)")
         }

@@ -14,7 +14,9 @@ public struct Field {
     public var isList: Bool { node.sequence != nil }
     public var isScalar: Bool { node.scalar != nil }
     /// Whether it is YAML's null (`~`, `null` or nothing, unquoted).
-    public var isNull: Bool { scalar.map { plain($0) && ["", "~", "null", "Null", "NULL"].contains($0.string) } ?? false }
+    public var isNull: Bool {
+        scalar.map { plain($0) && ["", "~", "null", "Null", "NULL"].contains($0.string) } ?? false
+    }
 
     private var scalar: Node.Scalar? { if case .scalar(let scalar) = node { scalar } else { nil } }
     private func plain(_ scalar: Node.Scalar) -> Bool { scalar.style == .plain || scalar.style == .any }
@@ -58,7 +60,8 @@ public struct Field {
                 problem("expected keys that are plain words.")
                 continue
             }
-            members[name.string] = Field(reader: reader, node: value, path: path.isEmpty ? name.string : "\(path).\(name.string)")
+            members[name.string] = Field(
+                reader: reader, node: value, path: path.isEmpty ? name.string : "\(path).\(name.string)")
         }
         return members
     }

@@ -22,7 +22,8 @@ struct JSONReader {
 
     private func refuse(_ reason: String) -> JSONError {
         let line = bytes[..<min(place, bytes.count)].reduce(1) { $0 + ($1 == 10 ? 1 : 0) }
-        return JSONError("The text is not valid JSON: \(reason) (line \(line), byte \(place)). Check it with a JSON validator.")
+        return JSONError(
+            "The text is not valid JSON: \(reason) (line \(line), byte \(place)). Check it with a JSON validator.")
     }
 
     private var next: UInt8? { place < bytes.count ? bytes[place] : nil }
@@ -113,7 +114,9 @@ struct JSONReader {
         }
         let text = String(decoding: bytes[start..<place], as: UTF8.self)
         if whole, let integer = Int64(text) { return .integer(integer) }
-        guard let number = Double(text), number.isFinite else { throw refuse("the number \(text.prefix(40)) is too large") }
+        guard let number = Double(text), number.isFinite else {
+            throw refuse("the number \(text.prefix(40)) is too large")
+        }
         // 1.0 is 1: RFC 8785 writes both alike.
         if let integer = Int64(exactly: number), integer.magnitude <= 1 << 53 { return .integer(integer) }
         return .number(number)
@@ -160,7 +163,8 @@ struct JSONReader {
     }
 
     private mutating func hexadecimal() throws -> UInt32 {
-        guard place + 4 <= bytes.count, bytes[place..<(place + 4)].allSatisfy({ $0 != UInt8(ascii: "+") && $0 != UInt8(ascii: "-") }),
+        guard place + 4 <= bytes.count,
+            bytes[place..<(place + 4)].allSatisfy({ $0 != UInt8(ascii: "+") && $0 != UInt8(ascii: "-") }),
             let value = UInt32(String(decoding: bytes[place..<(place + 4)], as: UTF8.self), radix: 16)
         else { throw refuse("four hexadecimal digits should follow \\u") }
         place += 4

@@ -31,7 +31,8 @@ public enum Timestamp {
         for (place, mark) in [(4, "-"), (7, "-"), (10, "T"), (13, ":"), (16, ":")] as [(Int, Unicode.Scalar)]
         where bytes[place] != UInt8(ascii: mark) { return nil }
         guard let year = number(0, 4), let month = number(5, 2), let day = number(8, 2), let hour = number(11, 2),
-            let minute = number(14, 2), let second = number(17, 2), (1...12).contains(month), day >= 1, hour <= 23, minute <= 59,
+            let minute = number(14, 2), let second = number(17, 2), (1...12).contains(month), day >= 1, hour <= 23,
+            minute <= 59,
             second <= 59
         else { return nil }
         let days = days(year, month, day)
@@ -40,7 +41,8 @@ public enum Timestamp {
         let fraction = bytes[19..<(bytes.count - 1)]
         if !fraction.isEmpty {
             let digits = fraction.dropFirst()
-            guard fraction.first == UInt8(ascii: "."), !digits.isEmpty, digits.allSatisfy({ (48...57).contains($0) }) else { return nil }
+            guard fraction.first == UInt8(ascii: "."), !digits.isEmpty, digits.allSatisfy({ (48...57).contains($0) })
+            else { return nil }
             let padded = Array(digits) + [48, 48, 48, 48]
             milliseconds += padded[..<3].reduce(Int64(0)) { $0 * 10 + Int64($1 - 48) } + (padded[3] >= 53 ? 1 : 0)
         }

@@ -29,7 +29,9 @@ public struct Span: Sendable, Hashable, CustomStringConvertible {
 
     /// `nil` when the text is not a number of 0 or more with a unit (a bare number has none and is refused).
     public init?(_ text: String) {
-        guard let value = quantity(text, units: [("ms", 0.001), ("us", 1e-6), ("s", 1), ("m", 60), ("h", 3600), ("d", 86400)]),
+        guard
+            let value = quantity(
+                text, units: [("ms", 0.001), ("us", 1e-6), ("s", 1), ("m", 60), ("h", 3600), ("d", 86400)]),
             value >= 0, value < 1e10
         else { return nil }
         seconds = value

@@ -23,7 +23,8 @@ public enum MissionPhase: String, Sendable, Codable, CaseIterable, Hashable {
         switch self {
         case .complete, .blocked, .rejected, .expired, .conflict, .failed, .rolledBack, .frozen, .cancelled: true
         case .detected, .sandboxTesting, .discussion, .consensus, .liveExecution, .monitoring, .needsMoreTesting,
-            .rollingBack: false
+            .rollingBack:
+            false
         }
     }
 }
@@ -69,7 +70,8 @@ extension MissionPhase {
     /// The one state machine of Grace: the phase that follows, or `nil` when `event` is not legal here.
     public func next(on event: MissionEvent) -> MissionPhase? {
         switch (self, event) {
-        case (.detected, .testStarted), (.needsMoreTesting, .testStarted), (.sandboxTesting, .testStarted): .sandboxTesting
+        case (.detected, .testStarted), (.needsMoreTesting, .testStarted), (.sandboxTesting, .testStarted):
+            .sandboxTesting
         case (.sandboxTesting, .testPassed): .discussion
         case (.sandboxTesting, .testInconclusive): .needsMoreTesting
         case (.sandboxTesting, .testBlocked): .blocked
@@ -85,13 +87,16 @@ extension MissionPhase {
         case (.liveExecution, .promotionUnknown): .frozen
         case (.monitoring, .watchPassed): .complete
         case (.monitoring, .rollbackStarted), (.complete, .rollbackStarted), (.frozen, .rollbackStarted),
-            (.liveExecution, .rollbackStarted): .rollingBack
+            (.liveExecution, .rollbackStarted):
+            .rollingBack
         case (.rollingBack, .rolledBack): .rolledBack
         case (.rollingBack, .rollbackFrozen), (.monitoring, .rollbackFrozen): .frozen
         case (.detected, .cancelled), (.sandboxTesting, .cancelled), (.needsMoreTesting, .cancelled),
-            (.discussion, .cancelled), (.consensus, .cancelled): .cancelled
+            (.discussion, .cancelled), (.consensus, .cancelled):
+            .cancelled
         case (.conflict, .retest), (.expired, .retest), (.failed, .retest), (.blocked, .retest),
-            (.needsMoreTesting, .retest), (.discussion, .retest), (.consensus, .retest): .detected
+            (.needsMoreTesting, .retest), (.discussion, .retest), (.consensus, .retest):
+            .detected
         default: nil
         }
     }

@@ -21,11 +21,16 @@ extension MissionParser {
         switch promote {
         case .rerun:
             if let name, name != "run" {
-                members["promote"]?.problem("only a change made by “run” can be run again on live; “\(name)” is promoted as files.")
+                members["promote"]?.problem(
+                    "only a change made by “run” can be run again on live; “\(name)” is promoted as files.")
             }
-            if members["undo"] == nil { field.problem("the key “undo” is missing: a rerun needs the command that takes it back.") }
+            if members["undo"] == nil {
+                field.problem("the key “undo” is missing: a rerun needs the command that takes it back.")
+            }
             if members["effect"] == nil {
-                field.problem("the key “effect” is missing: a rerun needs the command that exits 0 exactly when the change is in force.")
+                field.problem(
+                    "the key “effect” is missing: a rerun needs the command that exits 0 exactly when the change is in force."
+                )
             }
         case .files:
             for key in ["undo", "effect"] {
@@ -36,7 +41,8 @@ extension MissionParser {
         let reads = members["reads"]?.texts().compactMap { $0.absolutePath() } ?? []
         if let action, members["touches"] != nil { checkScope(action, touches, members) }
         guard let action else { return nil }
-        return ChangeSpecification(action: action, promote: promote, undo: undo, effect: effect, touches: touches, reads: reads)
+        return ChangeSpecification(
+            action: action, promote: promote, undo: undo, effect: effect, touches: touches, reads: reads)
     }
 
     private func action(_ name: String, _ members: Members) -> ChangeAction? {
@@ -47,19 +53,25 @@ extension MissionParser {
         case "patch":
             guard let patch = Members(field, keys: ["file", "content", "directory"]) else { return nil }
             let content = self.content(patch, source: "file", encodings: ["content"])
-            let directory = patch.required("directory", "the absolute directory that the patch is applied in")?.absolutePath()
+            let directory = patch.required("directory", "the absolute directory that the patch is applied in")?
+                .absolutePath()
             guard let content, let directory else { return nil }
             if content.isEmpty { field.problem("the patch is empty.") }
             return .patch(PatchChange(content: content.base64EncodedString(), directory: directory))
         case "git":
-            guard let git = Members(field, keys: ["repository", "baseline", "candidate", "directory"]) else { return nil }
+            guard let git = Members(field, keys: ["repository", "baseline", "candidate", "directory"]) else {
+                return nil
+            }
             let repository = git.required("repository", "the repository's path").flatMap(self.repository)
             let baseline = git.required("baseline", "a revision such as origin/main").flatMap(revision)
             let candidate = git.required("candidate", "a revision such as HEAD").flatMap(revision)
             let directory = git.required("directory", "the absolute directory that is checked out into")?.absolutePath()
             guard let repository, let baseline, let candidate, let directory else { return nil }
-            if baseline == candidate { git["candidate"]?.problem("baseline and candidate are the same revision; there is nothing to test.") }
-            return .git(GitChange(repository: repository, baseline: baseline, candidate: candidate, directory: directory))
+            if baseline == candidate {
+                git["candidate"]?.problem("baseline and candidate are the same revision; there is nothing to test.")
+            }
+            return .git(
+                GitChange(repository: repository, baseline: baseline, candidate: candidate, directory: directory))
         default: return nil
         }
     }
@@ -73,7 +85,9 @@ extension MissionParser {
             let keys = ["path", "source", "content", "content_base64", "mode", "owner"]
             guard let members = Members(item, keys: keys) else { return nil }
             let path = members.required("path", "the file's absolute path on the host")?.absolutePath()
-            if let path, !seen.insert(path).inserted { members["path"]?.problem("\(path) is there already; each path is written once.") }
+            if let path, !seen.insert(path).inserted {
+                members["path"]?.problem("\(path) is there already; each path is written once.")
+            }
             if path == "/" { members["path"]?.problem("expected a file, found the root.") }
             let content = self.content(members, source: "source", encodings: ["content", "content_base64"])
             let mode = members["mode"].flatMap(self.mode)
@@ -82,7 +96,10 @@ extension MissionParser {
             total += content.count
             return FileChange(path: path, content: content.base64EncodedString(), mode: mode, owner: owner)
         }
-        if total > 4 * Self.sourceLimit { field.problem("the files have \(total) bytes together; at most \(4 * Self.sourceLimit) are carried in a mission.") }
+        if total > 4 * Self.sourceLimit {
+            field.problem(
+                "the files have \(total) bytes together; at most \(4 * Self.sourceLimit) are carried in a mission.")
+        }
         return files.count == list.count ? .files(files) : nil
     }
 
@@ -115,7 +132,9 @@ extension MissionParser {
     private func source(_ field: Field, instead: [String]) -> Data? {
         guard let path = field.relativePath(to: "the mission file") else { return nil }
         guard let directory else {
-            field.problem("a mission that is sent carries its contents: write “\(instead.joined(separator: "” or “"))” instead of a file's name.")
+            field.problem(
+                "a mission that is sent carries its contents: write “\(instead.joined(separator: "” or “"))” instead of a file's name."
+            )
             return nil
         }
         do {
@@ -139,7 +158,9 @@ extension MissionParser {
 
     private func mode(_ field: Field) -> String? {
         guard let text = field.string() else { return nil }
-        guard (3...5).contains(text.utf8.count), text.utf8.allSatisfy({ (48...55).contains($0) }), let bits = Int(text, radix: 8), bits <= 0o7777 else {
+        guard (3...5).contains(text.utf8.count), text.utf8.allSatisfy({ (48...55).contains($0) }),
+            let bits = Int(text, radix: 8), bits <= 0o7777
+        else {
             field.problem("expected permission bits in octal such as \"0644\", found “\(text.prefix(20))”.")
             return nil
         }
@@ -152,7 +173,10 @@ extension MissionParser {
         let parts = text.split(separator: ":", omittingEmptySubsequences: false)
         let fine = parts.allSatisfy { part in
             !part.isEmpty && !part.hasPrefix("-")
-                && part.utf8.allSatisfy { (48...57).contains($0) || (65...90).contains($0) || (97...122).contains($0) || "_.-$".utf8.contains($0) }
+                && part.utf8.allSatisfy {
+                    (48...57).contains($0) || (65...90).contains($0) || (97...122).contains($0)
+                        || "_.-$".utf8.contains($0)
+                }
         }
         guard parts.count == 2, fine else {
             field.problem("expected user:group by names or numbers such as root:www-data, found “\(text)”.")

@@ -58,7 +58,9 @@ extension Field {
     func absolutePath() -> String? {
         guard let text = text() else { return nil }
         guard text.hasPrefix("/"), let names = names(text.dropFirst()) else {
-            problem("expected an absolute path without “.”, “..”, “//” and control characters, such as /etc/nginx/nginx.conf, found “\(text.prefix(200))”.")
+            problem(
+                "expected an absolute path without “.”, “..”, “//” and control characters, such as /etc/nginx/nginx.conf, found “\(text.prefix(200))”."
+            )
             return nil
         }
         return "/" + names.joined(separator: "/")
@@ -84,7 +86,9 @@ extension Field {
     /// The names of a path; `nil` when one of them is empty, `.` or `..`, or holds what no path should. One `/` at the end is
     /// taken for a habit.
     private func names(_ path: Substring) -> [Substring]? {
-        guard path.utf8.count < 4096, path.unicodeScalars.allSatisfy({ $0.value >= 32 && $0.value != 127 }) else { return nil }
+        guard path.utf8.count < 4096, path.unicodeScalars.allSatisfy({ $0.value >= 32 && $0.value != 127 }) else {
+            return nil
+        }
         var names = path.split(separator: "/", omittingEmptySubsequences: false)
         if names.last == "" { names.removeLast() }
         return names.allSatisfy { !$0.isEmpty && $0 != "." && $0 != ".." && $0.utf8.count <= 255 } ? names : nil
@@ -98,7 +102,9 @@ extension Field {
             (48...57).contains($0) || (65...90).contains($0) || (97...122).contains($0) || "@._:\\-/".utf8.contains($0)
         }
         let isGroup = text.contains("/") && !text.split(separator: "/").contains("..")
-        guard allowed, !text.hasPrefix("-"), text.utf8.count < 256, isGroup || types.contains(where: { text.hasSuffix("." + $0) }) else {
+        guard allowed, !text.hasPrefix("-"), text.utf8.count < 256,
+            isGroup || types.contains(where: { text.hasSuffix("." + $0) })
+        else {
             problem("expected a systemd unit such as nginx.service, found “\(text.prefix(100))”.")
             return nil
         }
@@ -109,7 +115,9 @@ extension Field {
     func span(in range: ClosedRange<Double>) -> Double? {
         guard let span = span() else { return nil }
         guard range.contains(span.seconds) else {
-            problem("expected a time from \(Span(seconds: range.lowerBound)) to \(Span(seconds: range.upperBound)), found \(span).")
+            problem(
+                "expected a time from \(Span(seconds: range.lowerBound)) to \(Span(seconds: range.upperBound)), found \(span)."
+            )
             return nil
         }
         return span.seconds
@@ -123,7 +131,8 @@ extension Field {
             return nil
         }
         guard text.hasPrefix("http://") else {
-            return refuse(text.hasPrefix("https://") ? " (https is not measured: it would measure the encryption as well)" : "")
+            return refuse(
+                text.hasPrefix("https://") ? " (https is not measured: it would measure the encryption as well)" : "")
         }
         guard text.utf8.count <= 8192, text.utf8.allSatisfy({ (33...126).contains($0) }), !text.contains("#") else {
             return refuse(" of at most 8192 printable ASCII characters, without a fragment")
@@ -142,7 +151,8 @@ extension Field {
         guard !host.isEmpty else { return refuse(" with a host") }
         if !port.isEmpty {
             let digits = port.dropFirst()
-            guard port.first == ":", digits.utf8.allSatisfy({ (48...57).contains($0) }), let number = Int(digits), (1...65535).contains(number)
+            guard port.first == ":", digits.utf8.allSatisfy({ (48...57).contains($0) }), let number = Int(digits),
+                (1...65535).contains(number)
             else { return refuse(" with a port from 1 to 65535") }
         }
         return text
@@ -153,7 +163,8 @@ extension Field {
         guard let text = string() else { return nil }
         let parts = text.split(separator: "/", omittingEmptySubsequences: false)
         let units: [String: Double] = ["s": 1, "m": 60, "h": 3600]
-        guard parts.count == 2, let unit = units[String(parts[1])], parts[0].utf8.allSatisfy({ (48...57).contains($0) || $0 == 46 }),
+        guard parts.count == 2, let unit = units[String(parts[1])],
+            parts[0].utf8.allSatisfy({ (48...57).contains($0) || $0 == 46 }),
             let number = Double(parts[0])
         else {
             problem("expected a rate such as 200/s, found “\(text.prefix(60))”.")
@@ -169,7 +180,9 @@ extension Field {
     /// The name of an environment variable: what a shell can set.
     static func isVariable(_ name: String) -> Bool {
         !name.isEmpty && name.utf8.count <= 255
-            && name.utf8.allSatisfy { (48...57).contains($0) || (65...90).contains($0) || (97...122).contains($0) || $0 == 95 }
+            && name.utf8.allSatisfy {
+                (48...57).contains($0) || (65...90).contains($0) || (97...122).contains($0) || $0 == 95
+            }
             && !(name.utf8.first.map { (48...57).contains($0) } ?? true)
     }
 }

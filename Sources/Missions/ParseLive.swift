@@ -4,7 +4,9 @@ extension MissionParser {
     func live(_ field: Field) -> LiveSpecification {
         var live = LiveSpecification()
         guard let members = Members(field, keys: ["apply", "watch", "rollback_harmful", "quiesce"]) else { return live }
-        members["quiesce"]?.problem("stopping units while files are exchanged is not done by this version of Grace; take it out, and know that a reader may see a mixture across paths.")
+        members["quiesce"]?.problem(
+            "stopping units while files are exchanged is not done by this version of Grace; take it out, and know that a reader may see a mixture across paths."
+        )
         if let value = members["rollback_harmful"]?.boolean() { live.rollbackHarmful = value }
         if let apply = Members(members["apply"], keys: ["reload", "restart", "run"]) {
             live.apply.reload = apply["reload"]?.texts().compactMap { $0.unit() } ?? []
@@ -23,7 +25,10 @@ extension MissionParser {
         guard let members = Members(field, keys: ["for", "probes", "limits", "interval"]) else { return watch }
         if let seconds = members["for"]?.span(in: 1...(7 * 86_400)) { watch.duration = seconds }
         if let seconds = members["interval"]?.span(in: 0.05...3600) { watch.interval = seconds }
-        if watch.interval > watch.duration { (members["interval"] ?? field).problem("the watch is over before its second probe; lengthen “for” or shorten “interval”.") }
+        if watch.interval > watch.duration {
+            (members["interval"] ?? field).problem(
+                "the watch is over before its second probe; lengthen “for” or shorten “interval”.")
+        }
         watch.probes =
             members["probes"]?.list()?.compactMap { item in
                 guard let probe = Members(item, keys: ["http"]) else { return nil }
@@ -38,7 +43,9 @@ extension MissionParser {
                 }
             }
             watch.limits.latencyP95 = limits["latency_p95"]?.span(in: 0.000_001...600)
-            if watch.probes.isEmpty, members["probes"] == nil { limits.field.problem("limits need “probes”: without them nothing is watched.") }
+            if watch.probes.isEmpty, members["probes"] == nil {
+                limits.field.problem("limits need “probes”: without them nothing is watched.")
+            }
         }
         return watch
     }

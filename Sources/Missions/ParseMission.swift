@@ -5,7 +5,8 @@ public import Sandbox
 
 extension MissionFile {
     static let keys = [
-        "title", "description", "rationale", "severity", "change", "host", "sandbox", "services", "workload", "checks", "goals",
+        "title", "description", "rationale", "severity", "change", "host", "sandbox", "services", "workload", "checks",
+        "goals",
         "guardrails", "trial", "live",
     ]
 
@@ -18,14 +19,19 @@ extension MissionFile {
     ///     `nil` refuses them: a mission that came over the network must carry its contents, or it could name files of
     ///     whoever reads it.
     ///   - profiles: checks the sandbox's profile; without them only its overriding keys are checked.
+    /// - Returns: the mission, complete: contents carried, defaults filled in.
     /// - Throws: `Problems`: everything that is wrong, each with line, key path and what was expected.
-    public static func parse(file: String, text: String, directory: String?, profiles: ProfileLibrary?) throws -> MissionFile {
+    public static func parse(file: String, text: String, directory: String?, profiles: ProfileLibrary?) throws
+        -> MissionFile
+    {
         let reader = DocumentReader(file: file, text: text)
         guard let root = reader.root, let members = root.mapping(keys: keys) else {
             try reader.finish()
-            throw Problems([Problem(file: file, line: nil, path: "", message: "the file is empty; expected a mission.")])
+            throw Problems([Problem(file: file, line: nil, path: "", message: "the file is empty; expected a mission.")]
+            )
         }
-        let parser = MissionParser(reader: reader, root: Members(root, members), directory: directory, profiles: profiles)
+        let parser = MissionParser(
+            reader: reader, root: Members(root, members), directory: directory, profiles: profiles)
         let mission = parser.mission()
         try reader.finish()
         guard let mission else {
@@ -64,7 +70,9 @@ struct Members {
         let present = keys.filter { members[$0] != nil }
         let choices = keys.dropLast().joined(separator: ", ") + " and " + (keys.last ?? "")
         if present.count > 1 {
-            for key in present.dropFirst() { members[key]?.problem("only one of \(choices) may be written, and “\(present[0])” is there already.") }
+            for key in present.dropFirst() {
+                members[key]?.problem("only one of \(choices) may be written, and “\(present[0])” is there already.")
+            }
         } else if present.isEmpty, required {
             field.problem("expected exactly one of \(choices), found none.")
         }
@@ -96,12 +104,15 @@ struct MissionParser {
         let live = root["live"].map(self.live) ?? LiveSpecification()
         guard reader.problems.isEmpty, let title, let description, let rationale, let change else { return nil }
         return MissionFile(
-            title: title, description: description, rationale: rationale, severity: severity, change: change, host: host(),
+            title: title, description: description, rationale: rationale, severity: severity, change: change,
+            host: host(),
             sandbox: sandbox, services: services, workload: workload, checks: checks, trial: plan, live: live)
     }
 
     private func host() -> HostSelector {
-        guard let host = Members(root["host"], keys: ["labels"]), let labels = host["labels"]?.mapping() else { return HostSelector() }
+        guard let host = Members(root["host"], keys: ["labels"]), let labels = host["labels"]?.mapping() else {
+            return HostSelector()
+        }
         return HostSelector(labels: labels.compactMapValues { $0.line(most: 200) })
     }
 
@@ -146,7 +157,9 @@ struct MissionParser {
         if members["command"] == nil, members["paths"].map({ $0.texts().isEmpty }) ?? true {
             field.problem("expected “paths”: the files to copy at one instant, such as [/srv/app/app.db*].")
         }
-        if members["freeze"] != nil { members["command"]?.problem("either “freeze” or “command” takes the copy; write one of them.") }
+        if members["freeze"] != nil {
+            members["command"]?.problem("either “freeze” or “command” takes the copy; write one of them.")
+        }
         let freeze = members["freeze"]?.unit()
         let command = members["command"]?.command()
         var pause = SnapshotSpec.defaultMaxPause

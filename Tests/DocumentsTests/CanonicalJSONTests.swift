@@ -4,20 +4,22 @@ import Testing
 
 @Suite("Canonical JSON, RFC 8785")
 struct CanonicalJSONTests {
-    @Test("numbers are written as in RFC 8785's appendix B", arguments: [
-        (UInt64(0x0000_0000_0000_0000), "0"), (0x8000_0000_0000_0000, "0"), (0x0000_0000_0000_0001, "5e-324"),
-        (0x8000_0000_0000_0001, "-5e-324"), (0x7fef_ffff_ffff_ffff, "1.7976931348623157e+308"),
-        (0xffef_ffff_ffff_ffff, "-1.7976931348623157e+308"), (0x4340_0000_0000_0000, "9007199254740992"),
-        (0xc340_0000_0000_0000, "-9007199254740992"), (0x4430_0000_0000_0000, "295147905179352830000"),
-        (0x44b5_2d02_c7e1_4af5, "9.999999999999997e+22"), (0x44b5_2d02_c7e1_4af6, "1e+23"),
-        (0x44b5_2d02_c7e1_4af7, "1.0000000000000001e+23"), (0x444b_1ae4_d6e2_ef4e, "999999999999999700000"),
-        (0x444b_1ae4_d6e2_ef4f, "999999999999999900000"), (0x444b_1ae4_d6e2_ef50, "1e+21"),
-        (0x3eb0_c6f7_a0b5_ed8c, "9.999999999999997e-7"), (0x3eb0_c6f7_a0b5_ed8d, "0.000001"),
-        (0x41b3_de43_5555_5553, "333333333.3333332"), (0x41b3_de43_5555_5554, "333333333.33333325"),
-        (0x41b3_de43_5555_5555, "333333333.3333333"), (0x41b3_de43_5555_5556, "333333333.3333334"),
-        (0x41b3_de43_5555_5557, "333333333.33333343"), (0xbecb_f647_612f_3696, "-0.0000033333333333333333"),
-        (0x4314_3ff3_c1cb_0959, "1424953923781206.2"),
-    ])
+    @Test(
+        "numbers are written as in RFC 8785's appendix B",
+        arguments: [
+            (UInt64(0x0000_0000_0000_0000), "0"), (0x8000_0000_0000_0000, "0"), (0x0000_0000_0000_0001, "5e-324"),
+            (0x8000_0000_0000_0001, "-5e-324"), (0x7fef_ffff_ffff_ffff, "1.7976931348623157e+308"),
+            (0xffef_ffff_ffff_ffff, "-1.7976931348623157e+308"), (0x4340_0000_0000_0000, "9007199254740992"),
+            (0xc340_0000_0000_0000, "-9007199254740992"), (0x4430_0000_0000_0000, "295147905179352830000"),
+            (0x44b5_2d02_c7e1_4af5, "9.999999999999997e+22"), (0x44b5_2d02_c7e1_4af6, "1e+23"),
+            (0x44b5_2d02_c7e1_4af7, "1.0000000000000001e+23"), (0x444b_1ae4_d6e2_ef4e, "999999999999999700000"),
+            (0x444b_1ae4_d6e2_ef4f, "999999999999999900000"), (0x444b_1ae4_d6e2_ef50, "1e+21"),
+            (0x3eb0_c6f7_a0b5_ed8c, "9.999999999999997e-7"), (0x3eb0_c6f7_a0b5_ed8d, "0.000001"),
+            (0x41b3_de43_5555_5553, "333333333.3333332"), (0x41b3_de43_5555_5554, "333333333.33333325"),
+            (0x41b3_de43_5555_5555, "333333333.3333333"), (0x41b3_de43_5555_5556, "333333333.3333334"),
+            (0x41b3_de43_5555_5557, "333333333.33333343"), (0xbecb_f647_612f_3696, "-0.0000033333333333333333"),
+            (0x4314_3ff3_c1cb_0959, "1424953923781206.2"),
+        ])
     func numbers(bits: UInt64, text: String) {
         #expect(JSON.number(Double(bitPattern: bits)).canonicalText == text)
     }
@@ -38,15 +40,18 @@ struct CanonicalJSONTests {
 
     @Test("keys are sorted by UTF-16 code units, as in section 3.2.3")
     func sorting() throws {
-        let source = #"{"\u20ac":"Euro Sign","\r":"Carriage Return","\ufb33":"Hebrew Letter Dalet With Dagesh","1":"One","\ud83d\ude00":"Emoji: Grinning Face","\u0080":"Control","\u00f6":"Latin Small Letter O With Diaeresis"}"#
+        let source =
+            #"{"\u20ac":"Euro Sign","\r":"Carriage Return","\ufb33":"Hebrew Letter Dalet With Dagesh","1":"One","\ud83d\ude00":"Emoji: Grinning Face","\u0080":"Control","\u00f6":"Latin Small Letter O With Diaeresis"}"#
         let expected =
             "{\"\\r\":\"Carriage Return\",\"1\":\"One\",\"\u{80}\":\"Control\",\"ö\":\"Latin Small Letter O With Diaeresis\",\"€\":\"Euro Sign\",\"😀\":\"Emoji: Grinning Face\",\"\u{fb33}\":\"Hebrew Letter Dalet With Dagesh\"}"
         #expect(try JSON(parsing: Data(source.utf8)).canonicalText == expected)
     }
 
-    @Test("a key that occurs twice is refused, also when Unicode merely calls the two equivalent", arguments: [
-        #"{"a":1,"a":2}"#, #"{"a":1,"\u0061":2}"#, "{\"\u{e9}\":1,\"e\u{301}\":2}", #"{"x":[{"b":1,"b":1}]}"#,
-    ])
+    @Test(
+        "a key that occurs twice is refused, also when Unicode merely calls the two equivalent",
+        arguments: [
+            #"{"a":1,"a":2}"#, #"{"a":1,"\u0061":2}"#, "{\"\u{e9}\":1,\"e\u{301}\":2}", #"{"x":[{"b":1,"b":1}]}"#,
+        ])
     func twice(text: String) {
         let error = #expect(throws: JSONError.self) { try JSON(parsing: Data(text.utf8)) }
         #expect(error?.description.contains("more than once") == true)
@@ -88,10 +93,13 @@ struct CanonicalJSONTests {
         #expect(JSON.array([.number(.nan), .number(.infinity)]).canonicalText == "[null,null]")
     }
 
-    @Test("text that is not JSON is refused with a sentence", arguments: [
-        "", "{", "[1,]", "{\"a\":1,}", "nul", "\"\u{1}\"", "[1] 2", "{\"a\" 1}", "+1", "01", "'a'", "\"\\ud800\"",
-        "\"\\ud800\\u0041\"", "\"\\udc00\"", "\"\\u+041\"", "\"\\x\"", "[1", "1.", "1e", "-", "1e999", "nulll", "\u{feff}1",
-    ])
+    @Test(
+        "text that is not JSON is refused with a sentence",
+        arguments: [
+            "", "{", "[1,]", "{\"a\":1,}", "nul", "\"\u{1}\"", "[1] 2", "{\"a\" 1}", "+1", "01", "'a'", "\"\\ud800\"",
+            "\"\\ud800\\u0041\"", "\"\\udc00\"", "\"\\u+041\"", "\"\\x\"", "[1", "1.", "1e", "-", "1e999", "nulll",
+            "\u{feff}1",
+        ])
     func malformed(text: String) {
         let error = #expect(throws: JSONError.self) { try JSON(parsing: Data(text.utf8)) }
         #expect(error?.description.contains("not valid JSON") == true)
@@ -126,7 +134,9 @@ struct CanonicalJSONTests {
         let json: JSON = ["at": "yesterday", "digest": "00", "ratio": 1]
         let error = #expect(throws: JSONError.self) { try json.decode(Sample.self) }
         #expect(error?.description.contains("at") == true)
-        let upper: JSON = ["at": "2025-11-23T20:12:04.125Z", "digest": .string(Digest(of: Data()).hex.uppercased()), "ratio": 1]
+        let upper: JSON = [
+            "at": "2025-11-23T20:12:04.125Z", "digest": .string(Digest(of: Data()).hex.uppercased()), "ratio": 1,
+        ]
         let second = #expect(throws: JSONError.self) { try upper.decode(Sample.self) }
         #expect(second?.description.contains("64 lower-case") == true)
     }
@@ -147,8 +157,12 @@ struct SeededGenerator: RandomNumberGenerator {
     }
 
     mutating func text() -> String {
-        let scalars: [Unicode.Scalar] = ["a", "b", "é", "\u{301}", "\"", "\\", "\n", "\u{1}", "€", "😀", "\u{fb33}", "/", " "]
-        return String(String.UnicodeScalarView((0..<Int.random(in: 0...6, using: &self)).map { _ in scalars.randomElement(using: &self) ?? "x" }))
+        let scalars: [Unicode.Scalar] = [
+            "a", "b", "é", "\u{301}", "\"", "\\", "\n", "\u{1}", "€", "😀", "\u{fb33}", "/", " ",
+        ]
+        return String(
+            String.UnicodeScalarView(
+                (0..<Int.random(in: 0...6, using: &self)).map { _ in scalars.randomElement(using: &self) ?? "x" }))
     }
 
     mutating func json(depth: Int) -> JSON {

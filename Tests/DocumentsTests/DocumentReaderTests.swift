@@ -29,7 +29,10 @@ struct DocumentReaderTests {
             _ = nested?["share"]?.ratio()
         }
         #expect(found.count == 5)
-        #expect(found.first == "f.yaml:2: size: expected a size such as 512Mi, 4G or 1048576 (units k M G T Ki Mi Gi Ti), found “5 apples”.")
+        #expect(
+            found.first
+                == "f.yaml:2: size: expected a size such as 512Mi, 4G or 1048576 (units k M G T Ki Mi Gi Ti), found “5 apples”."
+        )
         #expect(found.contains { $0.hasPrefix("f.yaml:3: times[1]: expected a time") })
         #expect(found.contains { $0.hasPrefix("f.yaml:3: times[2]: expected a time") })
         #expect(found.contains { $0 == "f.yaml:6: nested.typo: unknown key “typo”. Did you mean “type”?" })
@@ -47,10 +50,13 @@ struct DocumentReaderTests {
         #expect(error?.all.count == 2)
     }
 
-    @Test("text that is no YAML is one problem with its line", arguments: [
-        ("", "empty"), ("a: [1", "not valid YAML"), ("a: b: c", "not valid YAML"), ("\ta: 1", "not valid YAML"), ("a: 1\na: 2", "more than once"),
-        ("a: &x 1\nb: *x", "alias"), ("--- 1\n--- 2", "YAML"), ("# nothing", "empty"), ("a: *nowhere", "alias"),
-    ])
+    @Test(
+        "text that is no YAML is one problem with its line",
+        arguments: [
+            ("", "empty"), ("a: [1", "not valid YAML"), ("a: b: c", "not valid YAML"), ("\ta: 1", "not valid YAML"),
+            ("a: 1\na: 2", "more than once"),
+            ("a: &x 1\nb: *x", "alias"), ("--- 1\n--- 2", "YAML"), ("# nothing", "empty"), ("a: *nowhere", "alias"),
+        ])
     func malformed(text: String, expected: String) {
         let reader = DocumentReader(file: "f.yaml", text: text)
         #expect(reader.problems.count == 1, "\(text): \(reader.problems)")
@@ -69,7 +75,9 @@ struct DocumentReaderTests {
     @Test("a small file that unfolds to a huge one is refused in no time")
     func bomb() {
         var text = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n"
-        for level in 1..<60 { text += "a\(level): &a\(level) [" + String(repeating: "*a\(level - 1), ", count: 8) + "*a\(level - 1)]\n" }
+        for level in 1..<60 {
+            text += "a\(level): &a\(level) [" + String(repeating: "*a\(level - 1), ", count: 8) + "*a\(level - 1)]\n"
+        }
         let reader = DocumentReader(file: "bomb.yaml", text: text)
         #expect(reader.problems.count == 1)
         #expect(reader.problems.first?.message.contains("alias") == true)
@@ -77,21 +85,25 @@ struct DocumentReaderTests {
 
     @Test("deep nesting is refused, not a crash", arguments: [65, 1000, 200_000])
     func deep(levels: Int) {
-        let reader = DocumentReader(file: "deep", text: String(repeating: "[", count: levels) + String(repeating: "]", count: levels))
+        let reader = DocumentReader(
+            file: "deep", text: String(repeating: "[", count: levels) + String(repeating: "]", count: levels))
         #expect(reader.problems.count == 1)
         #expect(reader.root == nil)
     }
 
     @Test("64 levels and no more than 4 MiB are read")
     func limits() {
-        #expect(DocumentReader(file: "f", text: String(repeating: "[", count: 62) + String(repeating: "]", count: 62)).problems.isEmpty)
+        #expect(
+            DocumentReader(file: "f", text: String(repeating: "[", count: 62) + String(repeating: "]", count: 62))
+                .problems.isEmpty)
         let big = DocumentReader(file: "f", text: "a: \"" + String(repeating: "x", count: 4 << 20) + "\"")
         #expect(big.problems.first?.message.contains("4 MiB") == true)
     }
 
     @Test("JSON is YAML: strings, escapes and numbers come through")
     func json() throws {
-        let reader = DocumentReader(file: "f.json", text: #"{"a": "x\n\u00e9\"", "b": [1, 2.5, true, null, "true", "1"], "c": {"d": -3}}"#)
+        let reader = DocumentReader(
+            file: "f.json", text: #"{"a": "x\n\u00e9\"", "b": [1, 2.5, true, null, "true", "1"], "c": {"d": -3}}"#)
         let root = try #require(reader.root)
         #expect(
             root.json == ["a": "x\né\"", "b": [1, 2.5, true, nil, "true", "1"], "c": ["d": -3]])
@@ -115,7 +127,9 @@ struct DocumentReaderTests {
 
     @Test("a problem names what was found, shortened, and never a control character")
     func found() {
-        let found = problems("a: \"\\e[31m\(String(repeating: "x", count: 200))\"") { _ = $0.mapping()?["a"]?.boolean() }
+        let found = problems("a: \"\\e[31m\(String(repeating: "x", count: 200))\"") {
+            _ = $0.mapping()?["a"]?.boolean()
+        }
         #expect(found.count == 1)
         #expect(found.first.map { $0.count < 160 } == true)
         #expect(found.first?.unicodeScalars.contains { $0.value < 32 } == false, "a terminal would obey it")

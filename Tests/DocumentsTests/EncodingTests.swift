@@ -4,11 +4,16 @@ import Testing
 
 @Suite("Digests, encodings, units and times")
 struct EncodingTests {
-    @Test("SHA-256 of FIPS 180-4's examples", arguments: [
-        ("", "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"),
-        ("abc", "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"),
-        ("abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq", "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1"),
-    ])
+    @Test(
+        "SHA-256 of FIPS 180-4's examples",
+        arguments: [
+            ("", "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"),
+            ("abc", "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"),
+            (
+                "abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq",
+                "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1"
+            ),
+        ])
     func digests(text: String, hex: String) {
         #expect(Digest(of: Data(text.utf8)).hex == hex)
         #expect(Digest(hex: hex)?.hex == hex)
@@ -28,17 +33,22 @@ struct EncodingTests {
         #expect(Digest(bytes: Data(count: 32))?.hex == String(repeating: "0", count: 64))
     }
 
-    @Test("base64url of RFC 4648's examples, without padding", arguments: [
-        ("", ""), ("f", "Zg"), ("fo", "Zm8"), ("foo", "Zm9v"), ("foob", "Zm9vYg"), ("fooba", "Zm9vYmE"), ("foobar", "Zm9vYmFy"),
-    ])
+    @Test(
+        "base64url of RFC 4648's examples, without padding",
+        arguments: [
+            ("", ""), ("f", "Zg"), ("fo", "Zm8"), ("foo", "Zm9v"), ("foob", "Zm9vYg"), ("fooba", "Zm9vYmE"),
+            ("foobar", "Zm9vYmFy"),
+        ])
     func base64URL(text: String, encoded: String) {
         #expect(Data(text.utf8).base64URL == encoded)
         #expect(Data(base64URL: encoded) == Data(text.utf8))
     }
 
-    @Test("base64url takes no other alphabet, no padding, no white space and no stray bits", arguments: [
-        "+/8", "Zg==", "Zg=", "Z g", "Z", "Zg\n", "Zh", "_-9",
-    ])
+    @Test(
+        "base64url takes no other alphabet, no padding, no white space and no stray bits",
+        arguments: [
+            "+/8", "Zg==", "Zg=", "Z g", "Z", "Zg\n", "Zh", "_-9",
+        ])
     func base64URLRefusals(text: String) {
         #expect(Data(base64URL: text) == nil, "\(text) has another spelling of the same bytes, or none")
     }
@@ -56,20 +66,27 @@ struct EncodingTests {
         #expect(Data(hexadecimal: "AbCd") == Data([0xab, 0xcd]))
     }
 
-    @Test("sizes have decimal and binary units", arguments: [
-        ("100", 100), ("1k", 1000), ("1M", 1_000_000), ("4G", 4_000_000_000), ("1Ki", 1024), ("512Mi", 536_870_912), ("1.5Gi", 1_610_612_736),
-        ("0", 0), ("8Ti", 8_796_093_022_208),
-    ] as [(String, Int64)])
+    @Test(
+        "sizes have decimal and binary units",
+        arguments: [
+            ("100", 100), ("1k", 1000), ("1M", 1_000_000), ("4G", 4_000_000_000), ("1Ki", 1024), ("512Mi", 536_870_912),
+            ("1.5Gi", 1_610_612_736),
+            ("0", 0), ("8Ti", 8_796_093_022_208),
+        ] as [(String, Int64)])
     func sizes(text: String, bytes: Int64) {
         #expect(ByteSize(text)?.bytes == bytes)
     }
 
-    @Test("what is no size is none", arguments: ["", "Mi", "-1", "1 Mi", "1e3", "1m", "9999999999G", "1.2.3k", "+1", "nan", "inf", "0x10"])
+    @Test(
+        "what is no size is none",
+        arguments: ["", "Mi", "-1", "1 Mi", "1e3", "1m", "9999999999G", "1.2.3k", "+1", "nan", "inf", "0x10"])
     func noSizes(text: String) {
         #expect(ByteSize(text) == nil)
     }
 
-    @Test("times need a unit", arguments: [("250ms", 0.25), ("10s", 10), ("30m", 1800), ("2h", 7200), ("1d", 86400), ("1.5s", 1.5), ("0s", 0)])
+    @Test(
+        "times need a unit",
+        arguments: [("250ms", 0.25), ("10s", 10), ("30m", 1800), ("2h", 7200), ("1d", 86400), ("1.5s", 1.5), ("0s", 0)])
     func spans(text: String, seconds: Double) {
         #expect(Span(text)?.seconds == seconds)
     }
@@ -87,9 +104,11 @@ struct EncodingTests {
         #expect(Span("0s").flatMap { Span($0.description) } == Span("0s"))
     }
 
-    @Test("shares are written in per cent, percentage points or as fractions", arguments: [
-        ("10%", 0.10, false), ("0.5pp", 0.005, true), ("0.1", 0.1, false), ("100%", 1, false), ("0%", 0, false),
-    ])
+    @Test(
+        "shares are written in per cent, percentage points or as fractions",
+        arguments: [
+            ("10%", 0.10, false), ("0.5pp", 0.005, true), ("0.1", 0.1, false), ("100%", 1, false), ("0%", 0, false),
+        ])
     func ratios(text: String, fraction: Double, points: Bool) throws {
         let ratio = try #require(Ratio(text))
         #expect(abs(ratio.fraction - fraction) < 1e-15)
@@ -98,7 +117,10 @@ struct EncodingTests {
 
     @Test("10% is the double nearest to a tenth, so that digests don't depend on how it was written")
     func ratioExactness() {
-        for (text, value) in [("10%", 0.1), ("0.5pp", 0.005), ("5%", 0.05), ("95%", 0.95), ("7%", 0.07), ("0.1%", 0.001), ("99.9%", 0.999)] {
+        for (text, value) in [
+            ("10%", 0.1), ("0.5pp", 0.005), ("5%", 0.05), ("95%", 0.95), ("7%", 0.07), ("0.1%", 0.001),
+            ("99.9%", 0.999),
+        ] {
             #expect(Ratio(text)?.fraction == value, "\(text)")
         }
     }

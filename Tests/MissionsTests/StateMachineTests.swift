@@ -10,17 +10,20 @@ struct StateMachineTests {
     static let table: [P: [E: P]] = [
         .detected: [.testStarted: .sandboxTesting, .cancelled: .cancelled],
         .sandboxTesting: [
-            .testStarted: .sandboxTesting, .testPassed: .discussion, .testInconclusive: .needsMoreTesting, .testBlocked: .blocked,
+            .testStarted: .sandboxTesting, .testPassed: .discussion, .testInconclusive: .needsMoreTesting,
+            .testBlocked: .blocked,
             .testFailed: .failed, .cancelled: .cancelled,
         ],
         .discussion: [.sessionOpened: .consensus, .expired: .expired, .cancelled: .cancelled, .retest: .detected],
         .consensus: [
-            .approved: .liveExecution, .approvedShortOfData: .needsMoreTesting, .rejected: .rejected, .expired: .expired,
+            .approved: .liveExecution, .approvedShortOfData: .needsMoreTesting, .rejected: .rejected,
+            .expired: .expired,
             .cancelled: .cancelled, .retest: .detected,
         ],
         .needsMoreTesting: [.testStarted: .sandboxTesting, .cancelled: .cancelled, .retest: .detected],
         .liveExecution: [
-            .promoted: .monitoring, .conflicted: .conflict, .promotionFailed: .failed, .promotionUnknown: .frozen, .expired: .expired,
+            .promoted: .monitoring, .conflicted: .conflict, .promotionFailed: .failed, .promotionUnknown: .frozen,
+            .expired: .expired,
             .rollbackStarted: .rollingBack,
         ],
         .monitoring: [.watchPassed: .complete, .rollbackStarted: .rollingBack, .rollbackFrozen: .frozen],
@@ -44,7 +47,9 @@ struct StateMachineTests {
 
     @Test("the settled phases are those in which nothing more happens by itself")
     func settled() {
-        let settled: Set<P> = [.complete, .blocked, .rejected, .expired, .conflict, .failed, .rolledBack, .frozen, .cancelled]
+        let settled: Set<P> = [
+            .complete, .blocked, .rejected, .expired, .conflict, .failed, .rolledBack, .frozen, .cancelled,
+        ]
         for phase in P.allCases { #expect(phase.isSettled == settled.contains(phase), "\(phase)") }
     }
 
@@ -85,14 +90,20 @@ struct StateMachineTests {
         #expect(reachable(from: start).contains { $0.isSettled })
     }
 
-    @Test("rejected, cancelled and rolled back missions stay so for good", arguments: [P.rejected, .cancelled, .rolledBack])
+    @Test(
+        "rejected, cancelled and rolled back missions stay so for good",
+        arguments: [P.rejected, .cancelled, .rolledBack])
     func final(phase: P) {
         #expect(reachable(from: phase) == [phase])
     }
 
-    @Test("a blocked mission has no way to live but through a new test", arguments: [P.blocked, .conflict, .failed, .expired, .needsMoreTesting])
+    @Test(
+        "a blocked mission has no way to live but through a new test",
+        arguments: [P.blocked, .conflict, .failed, .expired, .needsMoreTesting])
     func newTestOnly(start: P) {
-        let without = reachable(from: start) { phase, event in event == .testStarted && (phase == .detected || phase == .needsMoreTesting) }
+        let without = reachable(from: start) { phase, event in
+            event == .testStarted && (phase == .detected || phase == .needsMoreTesting)
+        }
         #expect(!without.contains(.liveExecution))
         #expect(!without.contains(.consensus))
         #expect(reachable(from: start).contains(.liveExecution))
@@ -113,16 +124,21 @@ struct StateMachineTests {
     @Test("from live and its watch every ending is reached: complete, rolled back, frozen")
     func liveEndings() {
         let ends = reachable(from: .liveExecution)
-        for phase in [P.complete, .rolledBack, .frozen, .conflict, .failed] { #expect(ends.contains(phase), "\(phase)") }
+        for phase in [P.complete, .rolledBack, .frozen, .conflict, .failed] {
+            #expect(ends.contains(phase), "\(phase)")
+        }
         #expect(!ends.contains(.cancelled) || P.liveExecution.next(on: .cancelled) == nil)
     }
 
     @Test("names are those of the API")
     func names() {
-        #expect(P.allCases.map(\.rawValue).sorted() == [
-            "blocked", "cancelled", "complete", "conflict", "consensus", "detected", "discussion", "expired", "failed", "frozen",
-            "live_execution", "monitoring", "needs_more_testing", "rejected", "rolled_back", "rolling_back", "sandbox_testing",
-        ])
+        #expect(
+            P.allCases.map(\.rawValue).sorted() == [
+                "blocked", "cancelled", "complete", "conflict", "consensus", "detected", "discussion", "expired",
+                "failed", "frozen",
+                "live_execution", "monitoring", "needs_more_testing", "rejected", "rolled_back", "rolling_back",
+                "sandbox_testing",
+            ])
         #expect(Set(E.allCases.map(\.rawValue)).count == E.allCases.count)
     }
 }

@@ -37,14 +37,18 @@ struct GovernanceTests {
         #expect(governance.requiredKPIs(Fixture.context()) == [.error_rate])
         #expect(governance.requiredScanners == ["native"])
         let trust = TrustScore.compute(
-            result: Fixture.result(), requiredKPIs: [.error_rate], governance: results, constitution: [Fixture.principle()], hunter: Fixture.clean)
+            result: Fixture.result(), requiredKPIs: [.error_rate], governance: results,
+            constitution: [Fixture.principle()], hunter: Fixture.clean)
         #expect(trust.total == 1 && trust.reasons.isEmpty)
     }
 
-    @Test("the default file stops what it says it stops", arguments: [
-        ("/etc/sudoers.d/x", "logins"), ("/root/.ssh/authorized_keys", "logins"), ("/home/me/.ssh/id", "logins"), ("/etc/pam.d/login", "logins"),
-        ("/etc/passwd", "accounts"), ("/boot/vmlinuz", "boot"),
-    ])
+    @Test(
+        "the default file stops what it says it stops",
+        arguments: [
+            ("/etc/sudoers.d/x", "logins"), ("/root/.ssh/authorized_keys", "logins"), ("/home/me/.ssh/id", "logins"),
+            ("/etc/pam.d/login", "logins"),
+            ("/etc/passwd", "accounts"), ("/boot/vmlinuz", "boot"),
+        ])
     func defaultPaths(path: String, rule: String) throws {
         let governance = try Governance.parse(file: "governance.yaml", text: Governance.defaultText)
         let failed = governance.evaluate(Fixture.context(changes: [Fixture.change(path)])).filter { !$0.passed }
@@ -82,12 +86,14 @@ struct GovernanceTests {
         Case(rule: "kind: max_margin, min_confidence: 99%", passes: false),
         Case(
             rule: "kind: max_margin, margins: {cpu_time: 10%}", passes: false,
-            context: Fixture.context(Fixture.mission { $0.trial.boundaries = [Boundary(kpi: .cpu_time, role: .guardrail, amount: .nan)] })),
+            context: Fixture.context(
+                Fixture.mission { $0.trial.boundaries = [Boundary(kpi: .cpu_time, role: .guardrail, amount: .nan)] })),
         Case(rule: "kind: required_kpis, kpis: [error_rate, cpu_time]", passes: true),
         Case(rule: "kind: required_kpis, kpis: [throughput]", passes: false),
         Case(
             rule: "kind: required_kpis, kpis: [error_rate]", passes: false,
-            context: Fixture.context(result: Fixture.result(.PASS, [Fixture.line(.error_rate, .guardrail, measured: false)]))),
+            context: Fixture.context(
+                result: Fixture.result(.PASS, [Fixture.line(.error_rate, .guardrail, measured: false)]))),
         Case(
             rule: "kind: required_kpis, kpis: [error_rate]", passes: false,
             context: Fixture.context(result: Fixture.result(.PASS, [Fixture.line(.error_rate, .shown)]))),
@@ -108,11 +114,15 @@ struct GovernanceTests {
         #expect(result.level == .hardMandatory)
     }
 
-    @Test("a rule with a condition has nothing to say about other missions", arguments: [
-        ("when: {severity: [high, critical]}", false), ("when: {severity: medium}", true), ("when: {promote: [files]}", false),
-        ("when: {changes: [run], workload: [http]}", true), ("when: {workload: run}", false), ("when: {paths: [/etc/**]}", false),
-        ("when: {paths: [/srv/**]}", true),
-    ])
+    @Test(
+        "a rule with a condition has nothing to say about other missions",
+        arguments: [
+            ("when: {severity: [high, critical]}", false), ("when: {severity: medium}", true),
+            ("when: {promote: [files]}", false),
+            ("when: {changes: [run], workload: [http]}", true), ("when: {workload: run}", false),
+            ("when: {paths: [/etc/**]}", false),
+            ("when: {paths: [/srv/**]}", true),
+        ])
     func conditions(when: String, applies: Bool) throws {
         let result = try judge("kind: severity, max: low, \(when)")
         #expect(result.applicable == applies)
@@ -135,35 +145,52 @@ struct GovernanceTests {
         let sudoers = FileState(type: .file, mode: 0o440, uid: 0, gid: 0, content: Digest(of: Data()))
         let directory = FileState(type: .directory, mode: 0o755, uid: 0, gid: 0, listing: [Data("x".utf8)])
         let with = try Base([
-            BaseEntry(path: "/etc", state: .present(directory)), BaseEntry(path: "/etc/sudoers.d/x", state: .present(sudoers)),
+            BaseEntry(path: "/etc", state: .present(directory)),
+            BaseEntry(path: "/etc/sudoers.d/x", state: .present(sudoers)),
         ])
         #expect(try judge(rule, Fixture.context(changes: gone, base: with)).passed == false)
         let without = try Base([
-            BaseEntry(path: "/etc", state: .present(directory)), BaseEntry(path: "/etc/hosts", state: .present(sudoers)),
+            BaseEntry(path: "/etc", state: .present(directory)),
+            BaseEntry(path: "/etc/hosts", state: .present(sudoers)),
         ])
         #expect(try judge(rule, Fixture.context(changes: gone, base: without)).passed)
-        #expect(try judge(rule, Fixture.context(changes: [Fixture.change("/etc", .replace, type: .file)])).passed == false)
+        #expect(
+            try judge(rule, Fixture.context(changes: [Fixture.change("/etc", .replace, type: .file)])).passed == false)
     }
 
-    @Test("freeze windows hold by the wall clock of their zone, at execution as at the test", arguments: [
-        // 2025-11-21 is a Friday; Berlin is at +01:00 in winter and +02:00 in summer.
-        ("{days: [fri, sat, sun], from: \"18:00\", to: \"06:00\", zone: Europe/Berlin}", "2025-11-21T16:59:59Z", false),
-        ("{days: [fri, sat, sun], from: \"18:00\", to: \"06:00\", zone: Europe/Berlin}", "2025-11-21T17:00:00Z", true),
-        ("{days: [fri, sat, sun], from: \"18:00\", to: \"06:00\", zone: Europe/Berlin}", "2025-11-24T04:59:59Z", true),
-        ("{days: [fri, sat, sun], from: \"18:00\", to: \"06:00\", zone: Europe/Berlin}", "2025-11-24T05:00:00Z", false),
-        ("{days: [fri], from: \"18:00\", zone: Europe/Berlin}", "2026-07-03T16:00:00Z", true),
-        ("{days: [fri], from: \"18:00\", zone: Europe/Berlin}", "2026-07-03T15:59:59Z", false),
-        ("{days: [fri], from: \"18:00\", zone: Europe/Berlin}", "2026-07-03T22:00:00Z", false),
-        ("{days: friday}", "2025-11-21T00:00:00Z", true), ("{days: friday}", "2025-11-22T00:00:00Z", false),
-        ("{days: [mon], from: \"09:00\", to: \"17:00\", zone: \"-05:00\"}", "2025-11-24T14:00:00Z", true),
-        ("{days: [mon], from: \"09:00\", to: \"17:00\", zone: \"-05:00\"}", "2025-11-24T22:00:00Z", false),
-        ("{from: 2026-12-23, until: 2027-01-02, zone: Europe/Berlin}", "2026-12-22T23:00:00Z", true),
-        ("{from: 2026-12-23, until: 2027-01-02, zone: Europe/Berlin}", "2026-12-22T22:59:59Z", false),
-        ("{from: 2026-12-23, until: 2027-01-02, zone: Europe/Berlin}", "2027-01-02T22:59:59Z", true),
-        ("{from: 2026-12-23, until: 2027-01-02, zone: Europe/Berlin}", "2027-01-02T23:00:00Z", false),
-        ("{from: 2026-12-23 12:00, until: 2026-12-23 13:00}", "2026-12-23T12:59:59Z", true),
-        ("{from: 2026-12-23 12:00, until: 2026-12-23 13:00}", "2026-12-23T13:00:00Z", false),
-    ])
+    @Test(
+        "freeze windows hold by the wall clock of their zone, at execution as at the test",
+        arguments: [
+            // 2025-11-21 is a Friday; Berlin is at +01:00 in winter and +02:00 in summer.
+            (
+                "{days: [fri, sat, sun], from: \"18:00\", to: \"06:00\", zone: Europe/Berlin}", "2025-11-21T16:59:59Z",
+                false
+            ),
+            (
+                "{days: [fri, sat, sun], from: \"18:00\", to: \"06:00\", zone: Europe/Berlin}", "2025-11-21T17:00:00Z",
+                true
+            ),
+            (
+                "{days: [fri, sat, sun], from: \"18:00\", to: \"06:00\", zone: Europe/Berlin}", "2025-11-24T04:59:59Z",
+                true
+            ),
+            (
+                "{days: [fri, sat, sun], from: \"18:00\", to: \"06:00\", zone: Europe/Berlin}", "2025-11-24T05:00:00Z",
+                false
+            ),
+            ("{days: [fri], from: \"18:00\", zone: Europe/Berlin}", "2026-07-03T16:00:00Z", true),
+            ("{days: [fri], from: \"18:00\", zone: Europe/Berlin}", "2026-07-03T15:59:59Z", false),
+            ("{days: [fri], from: \"18:00\", zone: Europe/Berlin}", "2026-07-03T22:00:00Z", false),
+            ("{days: friday}", "2025-11-21T00:00:00Z", true), ("{days: friday}", "2025-11-22T00:00:00Z", false),
+            ("{days: [mon], from: \"09:00\", to: \"17:00\", zone: \"-05:00\"}", "2025-11-24T14:00:00Z", true),
+            ("{days: [mon], from: \"09:00\", to: \"17:00\", zone: \"-05:00\"}", "2025-11-24T22:00:00Z", false),
+            ("{from: 2026-12-23, until: 2027-01-02, zone: Europe/Berlin}", "2026-12-22T23:00:00Z", true),
+            ("{from: 2026-12-23, until: 2027-01-02, zone: Europe/Berlin}", "2026-12-22T22:59:59Z", false),
+            ("{from: 2026-12-23, until: 2027-01-02, zone: Europe/Berlin}", "2027-01-02T22:59:59Z", true),
+            ("{from: 2026-12-23, until: 2027-01-02, zone: Europe/Berlin}", "2027-01-02T23:00:00Z", false),
+            ("{from: 2026-12-23 12:00, until: 2026-12-23 13:00}", "2026-12-23T12:59:59Z", true),
+            ("{from: 2026-12-23 12:00, until: 2026-12-23 13:00}", "2026-12-23T13:00:00Z", false),
+        ])
     func freeze(window: String, now: String, frozen: Bool) throws {
         let result = try judge("kind: time_window, freeze: [\(window)]", Fixture.context(now: Fixture.date(now)))
         #expect(result.passed == !frozen, "\(result.message)")
@@ -171,7 +198,8 @@ struct GovernanceTests {
 
     @Test("every mistake in the file is reported at once")
     func mistakes() {
-        let found = problems("""
+        let found = problems(
+            """
             rules:
               - {id: a, kind: path, level: hard}
               - {id: a, kind: weird, level: advisory}
@@ -187,21 +215,34 @@ struct GovernanceTests {
             extra: 1
             """)
         let expected = [
-            "g.yaml:2: rules[0].level: expected one of advisory", "expected “allow”, “deny” or both", "rules[1].kind: expected one of path", "rules[2]: the key “id”",
-            "rules[2].max", "rules[3].id", "rules[3]: expected “changes”", "expected a day of the week", "Mars/Olympus", "expected a date", "expected “days”", "error_rate is a rate",
-            "cpu_time is compared with", "nonsense", "min_confidence", "rules[6].kpis[0]", "rules[7].scanners", "rules[8].deny[0]", "rules[8].deny[1]", "rules[9].when",
+            "g.yaml:2: rules[0].level: expected one of advisory", "expected “allow”, “deny” or both",
+            "rules[1].kind: expected one of path", "rules[2]: the key “id”",
+            "rules[2].max", "rules[3].id", "rules[3]: expected “changes”", "expected a day of the week", "Mars/Olympus",
+            "expected a date", "expected “days”", "error_rate is a rate",
+            "cpu_time is compared with", "nonsense", "min_confidence", "rules[6].kpis[0]", "rules[7].scanners",
+            "rules[8].deny[0]", "rules[8].deny[1]", "rules[9].when",
             "rules[10].deny: unknown key", "extra: unknown key",
         ]
-        for text in expected { #expect(found.contains { $0.contains(text) }, "\(text) in \(found.joined(separator: "\n"))") }
+        for text in expected {
+            #expect(found.contains { $0.contains(text) }, "\(text) in \(found.joined(separator: "\n"))")
+        }
         #expect(problems("rules: []") == [])
         #expect(problems("{}").contains { $0.contains("“rules” is missing") })
-        #expect(problems("rules:\n - {id: a, kind: severity, level: advisory, max: low}\n - {id: a, kind: severity, level: advisory, max: low}").contains { $0.contains("names are used once") })
+        #expect(
+            problems(
+                "rules:\n - {id: a, kind: severity, level: advisory, max: low}\n - {id: a, kind: severity, level: advisory, max: low}"
+            ).contains { $0.contains("names are used once") })
     }
 }
 
 @Suite("Time zones of the host")
 struct ZoneTests {
-    @Test("offsets are those of the C library, over 150 years", arguments: ["Europe/Berlin", "America/New_York", "Asia/Kolkata", "Australia/Lord_Howe", "America/Sao_Paulo", "Africa/Casablanca"])
+    @Test(
+        "offsets are those of the C library, over 150 years",
+        arguments: [
+            "Europe/Berlin", "America/New_York", "Asia/Kolkata", "Australia/Lord_Howe", "America/Sao_Paulo",
+            "Africa/Casablanca",
+        ])
     func offsets(name: String) throws {
         let zone = try Zone(name)
         // `date` reads the same database by another implementation.
@@ -212,7 +253,9 @@ struct ZoneTests {
         }
     }
 
-    @Test("what is no zone is refused with a sentence", arguments: ["", "../../etc/passwd", "/etc/localtime", "+25:00", "+2", "No/Where", "a b"])
+    @Test(
+        "what is no zone is refused with a sentence",
+        arguments: ["", "../../etc/passwd", "/etc/localtime", "+25:00", "+2", "No/Where", "a b"])
     func refused(name: String) {
         let error = #expect(throws: ZoneError.self) { try Zone(name) }
         #expect(error.map { $0.description.count > 20 } == true)

@@ -24,14 +24,19 @@ struct HunterTests {
         var oldText: String?
     }
 
-    static func old(_ text: String? = nil, mode: UInt32 = 0o644, uid: UInt32 = 0, type: FileType = .file, link: String? = nil, xattrs: [String: Data] = [:]) -> FileState {
+    static func old(
+        _ text: String? = nil, mode: UInt32 = 0o644, uid: UInt32 = 0, type: FileType = .file, link: String? = nil,
+        xattrs: [String: Data] = [:]
+    ) -> FileState {
         FileState(
-            type: type, mode: mode, uid: uid, gid: 0, xattrs: xattrs, linkTarget: link.map { Data($0.utf8) }, size: text.map { Int64($0.utf8.count) },
+            type: type, mode: mode, uid: uid, gid: 0, xattrs: xattrs, linkTarget: link.map { Data($0.utf8) },
+            size: text.map { Int64($0.utf8.count) },
             content: text.map { Digest(of: Data($0.utf8)) })
     }
 
     private func scan(
-        _ entries: [Entry], scanners: [HunterContext.Scanner] = [], required: [String] = [], scope: [String] = [], limit: Int = 1 << 20, losing: Bool = false,
+        _ entries: [Entry], scanners: [HunterContext.Scanner] = [], required: [String] = [], scope: [String] = [],
+        limit: Int = 1 << 20, losing: Bool = false,
         lying: Bool = false
     ) async throws -> HunterReport {
         let directory = "/var/tmp/grace-hunter-\(getpid())-\(UInt64.random(in: 0...UInt64.max))"
@@ -45,14 +50,20 @@ struct HunterTests {
             let gone = entry.kind == .delete
             changes.append(
                 Change(
-                    path: BytePath(entry.path), kind: entry.kind, type: entry.type, mode: gone ? 0 : entry.mode, uid: gone ? 0 : entry.uid, xattrs: entry.xattrs,
-                    linkTarget: entry.link.map { Data($0.utf8) }, size: hasContent ? Int64(data.count) : nil, content: hasContent ? Digest(of: data) : nil,
+                    path: BytePath(entry.path), kind: entry.kind, type: entry.type, mode: gone ? 0 : entry.mode,
+                    uid: gone ? 0 : entry.uid, xattrs: entry.xattrs,
+                    linkTarget: entry.link.map { Data($0.utf8) }, size: hasContent ? Int64(data.count) : nil,
+                    content: hasContent ? Digest(of: data) : nil,
                     device: entry.device))
         }
-        let base = try Base(entries.map { BaseEntry(path: BytePath($0.path), state: $0.before.map(BaseEntry.State.present) ?? .absent) })
+        let base = try Base(
+            entries.map { BaseEntry(path: BytePath($0.path), state: $0.before.map(BaseEntry.State.present) ?? .absent) }
+        )
         let olds = Dictionary(uniqueKeysWithValues: entries.map { (BytePath($0.path), $0.oldText) })
         let context = HunterContext(
-            baseContent: { path, limit in lying ? Data("something else".utf8) : (olds[path] ?? nil).map { Data($0.utf8.prefix(limit)) } }, scanners: scanners,
+            baseContent: { path, limit in
+                lying ? Data("something else".utf8) : (olds[path] ?? nil).map { Data($0.utf8.prefix(limit)) }
+            }, scanners: scanners,
             required: required, scope: scope, textLimit: limit)
         return await Hunter.scan(changeSet: try ChangeSet(changes), blobs: blobs, base: base, context: context)
     }
@@ -60,9 +71,13 @@ struct HunterTests {
     @Test("an ordinary change has no findings and the score 1")
     func ordinary() async throws {
         let report = try await scan([
-            Entry(path: "/etc/nginx/nginx.conf", kind: .modify, text: "worker_processes 4;\n", before: Self.old("worker_processes 1;\n"), oldText: "worker_processes 1;\n"),
-            Entry(path: "/srv/app/bin/server", text: "\u{7f}ELF", mode: 0o755), Entry(path: "/srv/app/cache", type: .directory, mode: 0o750),
-            Entry(path: "/srv/app/current", type: .symlink, mode: 0o777, link: "releases/2"), Entry(path: "/var/tmp/x", type: .directory, mode: 0o1777),
+            Entry(
+                path: "/etc/nginx/nginx.conf", kind: .modify, text: "worker_processes 4;\n",
+                before: Self.old("worker_processes 1;\n"), oldText: "worker_processes 1;\n"),
+            Entry(path: "/srv/app/bin/server", text: "\u{7f}ELF", mode: 0o755),
+            Entry(path: "/srv/app/cache", type: .directory, mode: 0o750),
+            Entry(path: "/srv/app/current", type: .symlink, mode: 0o777, link: "releases/2"),
+            Entry(path: "/var/tmp/x", type: .directory, mode: 0o1777),
         ])
         #expect(report.findings == [])
         #expect(report.score == 1)
@@ -88,18 +103,35 @@ struct HunterTests {
     static let bad: [Case] = [
         Case("setuid", Entry(path: "/srv/x", mode: 0o4755)),
         Case("setuid", Entry(path: "/srv/x", kind: .metadata, mode: 0o4755, before: old("a", mode: 0o755))),
-        Case("setuid", Entry(path: "/srv/x", kind: .metadata, mode: 0o4755, uid: 0, before: old("a", mode: 0o4755, uid: 33))),
+        Case(
+            "setuid",
+            Entry(path: "/srv/x", kind: .metadata, mode: 0o4755, uid: 0, before: old("a", mode: 0o4755, uid: 33))),
         Case("setgid", Entry(path: "/srv/x", mode: 0o2755)),
-        Case("setuid-modified", Entry(path: "/srv/x", kind: .modify, text: "b", mode: 0o4755, before: old("a", mode: 0o4755))),
+        Case(
+            "setuid-modified",
+            Entry(path: "/srv/x", kind: .modify, text: "b", mode: 0o4755, before: old("a", mode: 0o4755))),
         Case("file-capability", Entry(path: "/srv/x", mode: 0o755, xattrs: capability)),
-        Case("file-capability", Entry(path: "/srv/x", kind: .metadata, mode: 0o755, xattrs: capability, before: old("a", mode: 0o755, xattrs: ["security.capability": Data([2])]))),
+        Case(
+            "file-capability",
+            Entry(
+                path: "/srv/x", kind: .metadata, mode: 0o755, xattrs: capability,
+                before: old("a", mode: 0o755, xattrs: ["security.capability": Data([2])]))),
         Case("world-writable", Entry(path: "/srv/x", mode: 0o666)),
         Case("world-writable", Entry(path: "/srv/d", type: .directory, mode: 0o777)),
-        Case("world-writable", Entry(path: "/srv/d", kind: .metadata, type: .directory, mode: 0o777, before: old(mode: 0o1777, type: .directory))),
+        Case(
+            "world-writable",
+            Entry(
+                path: "/srv/d", kind: .metadata, type: .directory, mode: 0o777,
+                before: old(mode: 0o1777, type: .directory))),
         Case("world-writable", Entry(path: "/srv/p", type: .fifo, mode: 0o622)),
-        Case("executable-owner", Entry(path: "/srv/x", kind: .metadata, mode: 0o755, uid: 33, before: old("a", mode: 0o755))),
+        Case(
+            "executable-owner",
+            Entry(path: "/srv/x", kind: .metadata, mode: 0o755, uid: 33, before: old("a", mode: 0o755))),
         Case("executable-owner", Entry(path: "/usr/local/bin/x", mode: 0o755, uid: 1000)),
-        Case("device-node", Entry(path: "/srv/dev", type: .device, mode: 0o600, device: DeviceNumber(isBlock: true, major: 8, minor: 0))),
+        Case(
+            "device-node",
+            Entry(path: "/srv/dev", type: .device, mode: 0o600, device: DeviceNumber(isBlock: true, major: 8, minor: 0))
+        ),
         Case("secret-private-key", Entry(path: "/srv/key", text: key)),
         Case("secret-private-key", Entry(path: "/srv/key", text: "-----BEGIN RSA PRIVATE KEY-----\nx")),
         Case("secret-token", Entry(path: "/srv/env", text: "id = AKIA" + "IOSFODNN7EXAMPLF\n")),
@@ -112,14 +144,26 @@ struct HunterTests {
         Case("ssh-configuration", Entry(path: "/etc/ssh/sshd_config.d/x.conf")),
         Case("sudoers", Entry(path: "/etc/sudoers.d/x")),
         Case("cron", Entry(path: "/etc/cron.d/x")), Case("cron", Entry(path: "/var/spool/cron/crontabs/root")),
-        Case("preload", Entry(path: "/etc/ld.so.preload")), Case("pam", Entry(path: "/etc/pam.d/common-auth", kind: .delete, before: old("x"))),
-        Case("pam", Entry(path: "/usr/lib/x86_64-linux-gnu/security/pam_x.so")), Case("accounts", Entry(path: "/etc/group", kind: .modify, before: old("x"), oldText: "x")),
+        Case("preload", Entry(path: "/etc/ld.so.preload")),
+        Case("pam", Entry(path: "/etc/pam.d/common-auth", kind: .delete, before: old("x"))),
+        Case("pam", Entry(path: "/usr/lib/x86_64-linux-gnu/security/pam_x.so")),
+        Case("accounts", Entry(path: "/etc/group", kind: .modify, before: old("x"), oldText: "x")),
         Case("systemd-exec", Entry(path: "/etc/systemd/system/app.service", text: unit)),
-        Case("systemd-exec", Entry(path: "/etc/systemd/system/app.service.d/x.conf", kind: .modify, text: "[Service]\nExecStart=\nExecStart = /bin/evil", before: old(unit), oldText: unit)),
-        Case("systemd-enabled", Entry(path: "/etc/systemd/system/multi-user.target.wants/x.service", type: .symlink, mode: 0o777, link: "../x.service")),
-        Case("python-startup", Entry(path: "/usr/lib/python3/dist-packages/x.pth", text: "import os; os.system('x')\n")),
+        Case(
+            "systemd-exec",
+            Entry(
+                path: "/etc/systemd/system/app.service.d/x.conf", kind: .modify,
+                text: "[Service]\nExecStart=\nExecStart = /bin/evil", before: old(unit), oldText: unit)),
+        Case(
+            "systemd-enabled",
+            Entry(
+                path: "/etc/systemd/system/multi-user.target.wants/x.service", type: .symlink, mode: 0o777,
+                link: "../x.service")),
+        Case(
+            "python-startup", Entry(path: "/usr/lib/python3/dist-packages/x.pth", text: "import os; os.system('x')\n")),
         Case("python-startup", Entry(path: "/usr/lib/python3/dist-packages/sitecustomize.py", text: "x")),
-        Case("shell-startup", Entry(path: "/etc/profile.d/x.sh")), Case("boot-configuration", Entry(path: "/etc/udev/rules.d/x.rules")),
+        Case("shell-startup", Entry(path: "/etc/profile.d/x.sh")),
+        Case("boot-configuration", Entry(path: "/etc/udev/rules.d/x.rules")),
         Case("package-sources", Entry(path: "/etc/apt/sources.list.d/x.list")),
         Case("sensitive-link", Entry(path: "/srv/x", type: .symlink, mode: 0o777, link: "/etc/shadow")),
         Case("sensitive-link", Entry(path: "/srv/x", type: .symlink, mode: 0o777, link: "../root/.ssh/id_ed25519")),
@@ -142,23 +186,40 @@ struct HunterTests {
 
     static let passwd = "root:x:0:0:root:/root:/bin/bash\n"
 
-    @Test("what was so before is no finding", arguments: [
-        Entry(path: "/srv/x", kind: .metadata, mode: 0o4755, before: old("a", mode: 0o4755)),
-        Entry(path: "/srv/x", kind: .metadata, mode: 0o666, before: old("a", mode: 0o666)),
-        Entry(path: "/srv/d", kind: .metadata, type: .directory, mode: 0o777, before: old(mode: 0o777, type: .directory)),
-        Entry(path: "/srv/x", kind: .metadata, mode: 0o755, uid: 33, before: old("a", mode: 0o700, uid: 33)),
-        Entry(path: "/srv/x", kind: .metadata, mode: 0o755, xattrs: capability, before: old("a", mode: 0o755, xattrs: capability)),
-        Entry(path: "/srv/key", kind: .modify, text: "# note\n" + key, before: old(key), oldText: key),
-        Entry(path: "/srv/env", kind: .modify, text: "x=1\nTOKEN=ghp_" + String(repeating: "a1B2", count: 9), before: old("TOKEN=ghp_" + String(repeating: "a1B2", count: 9)), oldText: "TOKEN=ghp_" + String(repeating: "a1B2", count: 9)),
-        Entry(path: "/etc/systemd/system/app.service", kind: .modify, text: "[Unit]\nDescription=x\n" + unit, before: old(unit), oldText: unit),
-        Entry(path: "/srv/x", kind: .modify, type: .symlink, mode: 0o777, link: "/etc/shadow", before: old(type: .symlink, link: "/etc/shadow")),
-        Entry(path: "/srv/x", kind: .delete, before: old("a", mode: 0o4755)),
-        Entry(path: "/etc/cron.d", type: .directory, mode: 0o755),
-        Entry(path: "/usr/lib/python3/dist-packages/x.pth", text: "/srv/lib\n"),
-        Entry(path: "/srv/null", type: .symlink, mode: 0o777, link: "/dev/null"),
-        Entry(path: "/srv/env", text: "password = ${DB_PASSWORD}\ntoken: changeme-changeme\nsecret_file: /etc/app/secret-file-name\npassword policy: at least twelve\n"),
-        Entry(path: "/srv/bin", text: "\0binary AKIA" + "IOSFODNN7EXAMPLF"),
-    ])
+    @Test(
+        "what was so before is no finding",
+        arguments: [
+            Entry(path: "/srv/x", kind: .metadata, mode: 0o4755, before: old("a", mode: 0o4755)),
+            Entry(path: "/srv/x", kind: .metadata, mode: 0o666, before: old("a", mode: 0o666)),
+            Entry(
+                path: "/srv/d", kind: .metadata, type: .directory, mode: 0o777,
+                before: old(mode: 0o777, type: .directory)),
+            Entry(path: "/srv/x", kind: .metadata, mode: 0o755, uid: 33, before: old("a", mode: 0o700, uid: 33)),
+            Entry(
+                path: "/srv/x", kind: .metadata, mode: 0o755, xattrs: capability,
+                before: old("a", mode: 0o755, xattrs: capability)),
+            Entry(path: "/srv/key", kind: .modify, text: "# note\n" + key, before: old(key), oldText: key),
+            Entry(
+                path: "/srv/env", kind: .modify, text: "x=1\nTOKEN=ghp_" + String(repeating: "a1B2", count: 9),
+                before: old("TOKEN=ghp_" + String(repeating: "a1B2", count: 9)),
+                oldText: "TOKEN=ghp_" + String(repeating: "a1B2", count: 9)),
+            Entry(
+                path: "/etc/systemd/system/app.service", kind: .modify, text: "[Unit]\nDescription=x\n" + unit,
+                before: old(unit), oldText: unit),
+            Entry(
+                path: "/srv/x", kind: .modify, type: .symlink, mode: 0o777, link: "/etc/shadow",
+                before: old(type: .symlink, link: "/etc/shadow")),
+            Entry(path: "/srv/x", kind: .delete, before: old("a", mode: 0o4755)),
+            Entry(path: "/etc/cron.d", type: .directory, mode: 0o755),
+            Entry(path: "/usr/lib/python3/dist-packages/x.pth", text: "/srv/lib\n"),
+            Entry(path: "/srv/null", type: .symlink, mode: 0o777, link: "/dev/null"),
+            Entry(
+                path: "/srv/env",
+                text:
+                    "password = ${DB_PASSWORD}\ntoken: changeme-changeme\nsecret_file: /etc/app/secret-file-name\npassword policy: at least twelve\n"
+            ),
+            Entry(path: "/srv/bin", text: "\0binary AKIA" + "IOSFODNN7EXAMPLF"),
+        ])
     func notNew(entry: Entry) async throws {
         let report = try await scan([entry])
         #expect(report.findings == [])
@@ -167,17 +228,25 @@ struct HunterTests {
     @Test("a new account with user id 0 is critical beside the change of the file")
     func rootAccount() async throws {
         let report = try await scan([
-            Entry(path: "/etc/passwd", kind: .modify, text: Self.passwd + "toor:x:0:0::/:/bin/sh\nnobody:x:65534:65534::/:/bin/false\n", before: Self.old(Self.passwd), oldText: Self.passwd)
+            Entry(
+                path: "/etc/passwd", kind: .modify,
+                text: Self.passwd + "toor:x:0:0::/:/bin/sh\nnobody:x:65534:65534::/:/bin/false\n",
+                before: Self.old(Self.passwd), oldText: Self.passwd)
         ])
         #expect(report.findings.map(\.rule) == ["root-account", "accounts"])
         #expect(report.score == 0)
-        let harmless = try await scan([Entry(path: "/etc/passwd", kind: .modify, text: Self.passwd + "x:x:99:99::/:/bin/false\n", before: Self.old(Self.passwd), oldText: Self.passwd)])
+        let harmless = try await scan([
+            Entry(
+                path: "/etc/passwd", kind: .modify, text: Self.passwd + "x:x:99:99::/:/bin/false\n",
+                before: Self.old(Self.passwd), oldText: Self.passwd)
+        ])
         #expect(harmless.findings.map(\.rule) == ["accounts"])
     }
 
     @Test("a pre-image whose bytes are not what the base says is not believed")
     func lyingBase() async throws {
-        let entry = Entry(path: "/srv/key", kind: .modify, text: "# note\n" + Self.key, before: Self.old(Self.key), oldText: Self.key)
+        let entry = Entry(
+            path: "/srv/key", kind: .modify, text: "# note\n" + Self.key, before: Self.old(Self.key), oldText: Self.key)
         let report = try await scan([entry], lying: true)
         #expect(report.findings.map(\.rule) == ["secret-private-key"])
     }
@@ -200,7 +269,8 @@ struct HunterTests {
 
     @Test("a text longer than the limit is scanned as far as it goes, and that is said")
     func long() async throws {
-        let report = try await scan([Entry(path: "/srv/x", text: Self.key + String(repeating: "x\n", count: 600))], limit: 1000)
+        let report = try await scan(
+            [Entry(path: "/srv/x", text: Self.key + String(repeating: "x\n", count: 600))], limit: 1000)
         #expect(report.findings.map(\.rule).sorted() == ["partly-scanned", "secret-private-key"])
     }
 
@@ -228,18 +298,22 @@ struct HunterTests {
 
     @Test("the SARIF report is version 2.1.0, with rules, results and what did not run")
     func sarif() async throws {
-        let report = try await scan([Entry(path: "/etc/sudoers.d/a b")], scanners: [HunterContext.Scanner(name: "x", program: "/none")])
+        let report = try await scan(
+            [Entry(path: "/etc/sudoers.d/a b")], scanners: [HunterContext.Scanner(name: "x", program: "/none")])
         let sarif = report.sarif
         #expect(sarif["version"] == "2.1.0")
         let run = try #require(sarif["runs"]?[0])
         let result = try #require(run["results"]?[0])
         #expect(result["ruleId"] == "sudoers")
         #expect(result["level"] == "error")
-        #expect(result["locations"]?[0]?["physicalLocation"]?["artifactLocation"]?["uri"] == "file:///etc/sudoers.d/a%20b")
+        #expect(
+            result["locations"]?[0]?["physicalLocation"]?["artifactLocation"]?["uri"] == "file:///etc/sudoers.d/a%20b")
         let index = try #require(result["ruleIndex"]?.integer)
         #expect(run["tool"]?["driver"]?["rules"]?[Int(index)]?["id"] == "sudoers")
         #expect(run["invocations"]?[0]?["executionSuccessful"] == false)
-        #expect(run["invocations"]?[0]?["toolExecutionNotifications"]?[0]?["message"]?["text"]?.string?.hasPrefix("x: NOT_RUN") == true)
+        #expect(
+            run["invocations"]?[0]?["toolExecutionNotifications"]?[0]?["message"]?["text"]?.string?.hasPrefix(
+                "x: NOT_RUN") == true)
     }
 
     @Test("the live reader gives the beginning of regular files alone")
@@ -258,13 +332,19 @@ struct HunterTests {
 
 @Suite("Path patterns")
 struct GlobTests {
-    @Test("a pattern matches what it says and nothing else", arguments: [
-        ("/etc/nginx/**", "/etc/nginx", true), ("/etc/nginx/**", "/etc/nginx/a/b", true), ("/etc/nginx/**", "/etc/nginxx", false),
-        ("/etc/*", "/etc/a", true), ("/etc/*", "/etc/a/b", false), ("/etc/*", "/etc", false), ("/etc/*.conf", "/etc/.conf", true),
-        ("/a/**/z", "/a/z", true), ("/a/**/z", "/a/b/c/z", true), ("/a/**/z", "/a/b/c/y", false), ("**/.ssh/**", "/home/x/.ssh/id", true),
-        ("**/x", "/x", true), ("/a?c", "/abc", true), ("/a?c", "/ac", false), ("/a*b*c", "/aXXbYYc", true), ("/a*b*c", "/acb", false), ("/", "/", true), ("/", "/a", false),
-        ("/a/**/**/b", "/a/b", true),
-    ])
+    @Test(
+        "a pattern matches what it says and nothing else",
+        arguments: [
+            ("/etc/nginx/**", "/etc/nginx", true), ("/etc/nginx/**", "/etc/nginx/a/b", true),
+            ("/etc/nginx/**", "/etc/nginxx", false),
+            ("/etc/*", "/etc/a", true), ("/etc/*", "/etc/a/b", false), ("/etc/*", "/etc", false),
+            ("/etc/*.conf", "/etc/.conf", true),
+            ("/a/**/z", "/a/z", true), ("/a/**/z", "/a/b/c/z", true), ("/a/**/z", "/a/b/c/y", false),
+            ("**/.ssh/**", "/home/x/.ssh/id", true),
+            ("**/x", "/x", true), ("/a?c", "/abc", true), ("/a?c", "/ac", false), ("/a*b*c", "/aXXbYYc", true),
+            ("/a*b*c", "/acb", false), ("/", "/", true), ("/", "/a", false),
+            ("/a/**/**/b", "/a/b", true),
+        ])
     func matches(pattern: String, path: String, expected: Bool) throws {
         #expect(try #require(Glob(pattern)).matches(BytePath(path)) == expected)
     }

@@ -5,7 +5,8 @@ enum TimeZoneOracle {
     static func offsets(_ zone: String, _ seconds: [Int]) throws -> [Int] {
         let process = Process()
         process.executableURL = URL(fileURLWithPath: "/bin/date")
-        let list = "/var/tmp/grace-zone-\(ProcessInfo.processInfo.processIdentifier)-\(UInt32.random(in: 0...UInt32.max))"
+        let list =
+            "/var/tmp/grace-zone-\(ProcessInfo.processInfo.processIdentifier)-\(UInt32.random(in: 0...UInt32.max))"
         try Data(seconds.map { "@\($0)\n" }.joined().utf8).write(to: URL(fileURLWithPath: list))
         defer { try? FileManager.default.removeItem(atPath: list) }
         process.arguments = ["-f", list, "+%::z"]

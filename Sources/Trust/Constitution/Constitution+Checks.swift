@@ -25,7 +25,10 @@ extension Constitution {
         switch change.promote {
         case .rerun:
             guard says(change.undo), says(change.effect) else {
-                return (false, "A rerun needs change.undo, which takes it back, and change.effect, which tells whether it is in force.")
+                return (
+                    false,
+                    "A rerun needs change.undo, which takes it back, and change.effect, which tells whether it is in force."
+                )
             }
             return (true, "Taken back by its undo command, whose outcome its effect command shows.")
         case .files:
@@ -37,7 +40,10 @@ extension Constitution {
                 }
             }
             guard bare.isEmpty else {
-                return (false, "No pre-image is known of \(Words.some(bare.map { $0.path.display })): live changed under the test; test again.")
+                return (
+                    false,
+                    "No pre-image is known of \(Words.some(bare.map { $0.path.display })): live changed under the test; test again."
+                )
             }
             return (true, "Pre-images of all \(context.changes.count) changed paths are known.")
         }
@@ -46,10 +52,13 @@ extension Constitution {
     private static func says(_ text: String?) -> Bool { text?.contains { !$0.isWhitespace } ?? false }
 
     private static func explained(_ mission: MissionFile) -> (Bool, String) {
-        let missing = [("title", mission.title), ("description", mission.description), ("rationale", mission.rationale)]
-            .filter { !says($0.1) }.map(\.0)
+        let missing = [
+            ("title", mission.title), ("description", mission.description), ("rationale", mission.rationale),
+        ]
+        .filter { !says($0.1) }.map(\.0)
         return missing.isEmpty
-            ? (true, "Title, description and rationale are given.") : (false, "The mission's \(Words.list(missing)) says nothing; write it.")
+            ? (true, "Title, description and rationale are given.")
+            : (false, "The mission's \(Words.list(missing)) says nothing; write it.")
     }
 
     private static func measured(_ trial: TrialResult?) -> (Bool, String) {
@@ -80,14 +89,22 @@ extension Constitution {
 
     private static func withinScope(_ context: ConstitutionContext) -> (Bool, String) {
         guard let scope = scope(context.mission.change)?.map({ BytePath($0) }) else {
-            return (true, "No scope was declared (change.touches), so nothing can be outside of it; \(context.changes.count) paths were changed.")
+            return (
+                true,
+                "No scope was declared (change.touches), so nothing can be outside of it; \(context.changes.count) paths were changed."
+            )
         }
         let outside = context.changes.filter { change in !scope.contains { change.path.isInside($0) } }
             // A directory above the scope whose times or listing alone changed is no entry of a change set, but one that was made
             // on the way to it is.
-            .filter { change in !(change.kind == .create && change.type == .directory && scope.contains { $0.isInside(change.path) }) }
+            .filter { change in
+                !(change.kind == .create && change.type == .directory && scope.contains { $0.isInside(change.path) })
+            }
         guard outside.isEmpty else {
-            return (false, "Outside of the declared scope: \(Words.some(outside.map { $0.path.display })). Declare it in change.touches, or don't touch it.")
+            return (
+                false,
+                "Outside of the declared scope: \(Words.some(outside.map { $0.path.display })). Declare it in change.touches, or don't touch it."
+            )
         }
         return (true, "All \(context.changes.count) changed paths lie within \(Words.list(scope.map(\.display))).")
     }
@@ -95,7 +112,9 @@ extension Constitution {
     private func handsOffGrace(_ context: ConstitutionContext) -> (Bool, String) {
         let own = context.gracePaths.map { BytePath($0) }
         guard !own.isEmpty, own.allSatisfy({ $0.isAbsolute && !$0.components.isEmpty }) else {
-            return (false, "The agent didn't say where Grace's own files lie, so nobody can tell whether they were touched.")
+            return (
+                false, "The agent didn't say where Grace's own files lie, so nobody can tell whether they were touched."
+            )
         }
         for change in context.changes {
             if let hit = own.first(where: { change.path.isInside($0) }) {
@@ -103,7 +122,10 @@ extension Constitution {
             }
             let goes = change.kind == .delete || change.kind == .replace
             if goes, let hit = own.first(where: { $0.isInside(change.path) }) {
-                return (false, "\(change.path.display) is gone or another thing, and \(hit.display), Grace's own, lies below it.")
+                return (
+                    false,
+                    "\(change.path.display) is gone or another thing, and \(hit.display), Grace's own, lies below it."
+                )
             }
         }
         if let hit = ChangedPaths(context.changes, base: context.base).first(in: protectedPaths) {
@@ -112,7 +134,9 @@ extension Constitution {
         // What runs on live itself is not confined to the change set that the fork showed.
         let mission = context.mission
         var commands = mission.live.apply.run.map { ("live.apply.run", $0) }
-        if mission.change.promote == .rerun, case .run(let command) = mission.change.action { commands.append(("change.run", command)) }
+        if mission.change.promote == .rerun, case .run(let command) = mission.change.action {
+            commands.append(("change.run", command))
+        }
         if let undo = mission.change.undo { commands.append(("change.undo", undo)) }
         if let effect = mission.change.effect { commands.append(("change.effect", effect)) }
         for (key, command) in commands {
@@ -128,10 +152,13 @@ extension Constitution {
         let bytes = Array(command.utf8)
         let wanted = Array(path.utf8)
         guard bytes.count >= wanted.count else { return false }
-        for start in 0...(bytes.count - wanted.count) where bytes[start..<(start + wanted.count)].elementsEqual(wanted) {
+        for start in 0...(bytes.count - wanted.count) where bytes[start..<(start + wanted.count)].elementsEqual(wanted)
+        {
             guard start + wanted.count < bytes.count else { return true }
             let next = bytes[start + wanted.count]
-            let goesOn = (48...57).contains(next) || (65...90).contains(next) || (97...122).contains(next) || "_-.".utf8.contains(next)
+            let goesOn =
+                (48...57).contains(next) || (65...90).contains(next) || (97...122).contains(next)
+                || "_-.".utf8.contains(next)
             if !goesOn { return true }
         }
         return false
@@ -141,7 +168,8 @@ extension Constitution {
         var missing: [String] = []
         var notes: [String] = []
         for (name, record) in [
-            ("commands", completeness.commands), ("denied calls", completeness.deniedCalls), ("network use", completeness.network),
+            ("commands", completeness.commands), ("denied calls", completeness.deniedCalls),
+            ("network use", completeness.network),
         ] {
             switch record {
             case .recorded: break
@@ -150,7 +178,12 @@ extension Constitution {
             }
         }
         guard missing.isEmpty else { return (false, "The evidence lacks \(Words.list(missing)).") }
-        return (true, notes.isEmpty ? "Commands, denied calls and network use are in the evidence." : "Nothing is left out; \(Words.list(notes)).")
+        return (
+            true,
+            notes.isEmpty
+                ? "Commands, denied calls and network use are in the evidence."
+                : "Nothing is left out; \(Words.list(notes))."
+        )
     }
 
     private static let notYet = "This is known only at the moment of execution."
@@ -166,7 +199,8 @@ extension Constitution {
     private static func fresh(_ facts: ExecutionFacts?) -> (Bool, String) {
         guard let facts else { return (false, notYet) }
         return facts.now < facts.expires
-            ? (true, "The approval has not expired.") : (false, "The approval has expired; people have to approve again.")
+            ? (true, "The approval has not expired.")
+            : (false, "The approval has expired; people have to approve again.")
     }
 
     private static func unchanged(_ facts: ExecutionFacts?) -> (Bool, String) {
@@ -174,9 +208,14 @@ extension Constitution {
         guard !facts.pairs.isEmpty else { return (false, "Nothing was compared with what was tested.") }
         let other = facts.pairs.filter { $0.tested != $0.now }
         guard other.isEmpty else {
-            return (false, "No longer what was tested: \(Words.list(other.map { "\($0.name) (was \($0.tested.short), is \($0.now.short))" })).")
+            return (
+                false,
+                "No longer what was tested: \(Words.list(other.map { "\($0.name) (was \($0.tested.short), is \($0.now.short))" }))."
+            )
         }
-        guard facts.conflicts.isEmpty else { return (false, "Live moved on since the test: \(Words.some(facts.conflicts)).") }
+        guard facts.conflicts.isEmpty else {
+            return (false, "Live moved on since the test: \(Words.some(facts.conflicts)).")
+        }
         return (true, "The \(Words.list(facts.pairs.map(\.name))) and live are what was tested.")
     }
 }

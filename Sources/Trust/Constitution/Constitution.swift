@@ -30,10 +30,13 @@ public struct Constitution: Sendable, Equatable {
         var globs: [Glob] = []
         if let root = reader.root, let members = root.mapping(keys: ["protected_paths", "principles"]) {
             if let field = members["protected_paths"] { globs = field.globs(atLeastOne: false) }
-            if let field = members["principles"], let entries = field.mapping(keys: Principle.allCases.map(\.rawValue)) {
+            if let field = members["principles"], let entries = field.mapping(keys: Principle.allCases.map(\.rawValue))
+            {
                 for principle in Principle.allCases {
                     guard let entry = entries[principle.rawValue], let value = entry.boolean() else { continue }
-                    if !value { entry.problem("a standard principle can't be switched off; write true, or take the line out.") }
+                    if !value {
+                        entry.problem("a standard principle can't be switched off; write true, or take the line out.")
+                    }
                 }
             }
         }

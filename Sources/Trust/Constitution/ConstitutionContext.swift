@@ -33,8 +33,10 @@ public struct ConstitutionContext: Sendable {
 
     /// Where Grace lives unless it is told otherwise.
     public static let standardGracePaths = [
-        "/etc/grace", "/var/lib/grace", "/run/grace", "/usr/bin/grace", "/usr/bin/grace-coordinator", "/usr/bin/grace-sandbox",
-        "/usr/local/bin/grace", "/usr/local/bin/grace-coordinator", "/usr/local/bin/grace-sandbox", "/usr/libexec/grace",
+        "/etc/grace", "/var/lib/grace", "/run/grace", "/usr/bin/grace", "/usr/bin/grace-coordinator",
+        "/usr/bin/grace-sandbox",
+        "/usr/local/bin/grace", "/usr/local/bin/grace-coordinator", "/usr/local/bin/grace-sandbox",
+        "/usr/libexec/grace",
         "/usr/lib/grace", "/usr/lib/systemd/system/grace.service", "/etc/systemd/system/grace.service",
     ]
 }
@@ -89,7 +91,9 @@ public struct ExecutionFacts: Sendable, Equatable {
     /// What of live is no longer its recorded base, as sentences.
     public var conflicts: [String]
 
-    public init(approvers: Set<String>, approvalsNeeded: Int, expires: Date, now: Date, pairs: [Pair], conflicts: [String]) {
+    public init(
+        approvers: Set<String>, approvalsNeeded: Int, expires: Date, now: Date, pairs: [Pair], conflicts: [String]
+    ) {
         self.approvers = approvers
         self.approvalsNeeded = approvalsNeeded
         self.expires = expires

@@ -13,6 +13,7 @@ extension Governance {
     ///   - file: the name used in problems.
     ///   - text: YAML; see ``defaultText`` for every key.
     ///   - zones: where the host keeps its time zones.
+    /// - Returns: the rules with the digest of the text.
     /// - Throws: `Problems`, every one with its line and key.
     public static func parse(file: String, text: String, zones: String = "/usr/share/zoneinfo") throws -> Governance {
         let reader = DocumentReader(file: file, text: text)
@@ -22,11 +23,14 @@ extension Governance {
                 var seen: Set<String> = []
                 for item in list.list() ?? [] {
                     guard let rule = Rule(item, zones: zones) else { continue }
-                    if !seen.insert(rule.id).inserted { item.problem("a rule called “\(rule.id)” was there already; names are used once.") }
+                    if !seen.insert(rule.id).inserted {
+                        item.problem("a rule called “\(rule.id)” was there already; names are used once.")
+                    }
                     rules.append(rule)
                 }
             } else {
-                root.problem("the key “rules” is missing; expected a list of rules (an empty one, [], lets governance score 0).")
+                root.problem(
+                    "the key “rules” is missing; expected a list of rules (an empty one, [], lets governance score 0).")
             }
         }
         try reader.finish()
@@ -37,7 +41,8 @@ extension Governance {
 extension Rule {
     private static let common = ["id", "kind", "level", "description", "when"]
     private static let own = [
-        "path": ["allow", "deny"], "kind": ["changes", "promote", "entries"], "time_window": ["freeze"], "severity": ["max"],
+        "path": ["allow", "deny"], "kind": ["changes", "promote", "entries"], "time_window": ["freeze"],
+        "severity": ["max"],
         "max_margin": ["margins", "min_confidence"], "required_kpis": ["kpis"], "required_scanners": ["scanners"],
     ]
 
@@ -53,7 +58,8 @@ extension Rule {
         guard let members = field.mapping(keys: known) else { return nil }
         let reader = PolicyReader(members: members, field: field, zones: zones)
         let id = reader.name("id")
-        let level = reader.required("level")?.choice(RuleLevel.allCases.map(\.rawValue)).flatMap(RuleLevel.init(rawValue:))
+        let level = reader.required("level")?.choice(RuleLevel.allCases.map(\.rawValue)).flatMap(
+            RuleLevel.init(rawValue:))
         let description = members["description"]?.text() ?? ""
         let condition = members["when"].map(Condition.init(reading:)) ?? Condition()
         let check = kind.flatMap { reader.check($0) }
@@ -98,7 +104,8 @@ extension Field {
         return fields.compactMap { item in
             guard let text = item.text() else { return nil }
             guard let glob = Glob(text) else {
-                item.problem("expected an absolute path pattern without “.” and “..”, such as /etc/nginx/**, found “\(text)”.")
+                item.problem(
+                    "expected an absolute path pattern without “.” and “..”, such as /etc/nginx/**, found “\(text)”.")
                 return nil
             }
             return glob

@@ -53,7 +53,8 @@ public struct GovernanceContext: Sendable {
     public var now: Date
 
     public init(
-        mission: MissionFile, changes: [Change], base: Base? = nil, result: TrialResult? = nil, hunter: HunterReport? = nil,
+        mission: MissionFile, changes: [Change], base: Base? = nil, result: TrialResult? = nil,
+        hunter: HunterReport? = nil,
         now: Date
     ) {
         self.mission = mission

@@ -18,7 +18,10 @@ struct PolicyReader {
     /// A name for people and programs.
     func name(_ key: String) -> String? {
         guard let item = required(key), let text = item.text() else { return nil }
-        guard text.utf8.count <= 64, text.utf8.allSatisfy({ (48...57).contains($0) || (97...122).contains($0) || (65...90).contains($0) || "-_.".utf8.contains($0) })
+        guard text.utf8.count <= 64,
+            text.utf8.allSatisfy({
+                (48...57).contains($0) || (97...122).contains($0) || (65...90).contains($0) || "-_.".utf8.contains($0)
+            })
         else {
             item.problem("expected a name of at most 64 letters, digits, “-”, “_” and “.”, found “\(text.prefix(80))”.")
             return nil
@@ -34,11 +37,14 @@ struct PolicyReader {
             guard let list = required("freeze")?.list() else { return nil }
             return .timeWindow(list.compactMap(window))
         case "severity":
-            return required("max")?.choice(Severity.allCases.map(\.rawValue)).flatMap(Severity.init(rawValue:)).map(Rule.Check.severity)
+            return required("max")?.choice(Severity.allCases.map(\.rawValue)).flatMap(Severity.init(rawValue:)).map(
+                Rule.Check.severity)
         case "max_margin": return margins()
         case "required_kpis":
             guard let item = required("kpis") else { return nil }
-            let kpis = item.oneOrMore().compactMap { $0.choice(KPI.allCases.map(\.rawValue)).flatMap(KPI.init(rawValue:)) }
+            let kpis = item.oneOrMore().compactMap {
+                $0.choice(KPI.allCases.map(\.rawValue)).flatMap(KPI.init(rawValue:))
+            }
             if item.isList, kpis.isEmpty { item.problem("expected at least one KPI such as error_rate.") }
             return .requiredKPIs(kpis)
         case "required_scanners":
@@ -66,7 +72,8 @@ struct PolicyReader {
             return nil
         }
         return .kind(
-            changes: members["changes"]?.choices(ChangeAction.names), promote: members["promote"]?.choices(PromotionKind.allCases),
+            changes: members["changes"]?.choices(ChangeAction.names),
+            promote: members["promote"]?.choices(PromotionKind.allCases),
             entries: members["entries"]?.choices(Change.Kind.allCases))
     }
 
@@ -109,7 +116,8 @@ struct PolicyReader {
         }
         if let until = keys["until"] {
             for key in ["days", "to"] where keys[key] != nil {
-                keys[key]?.problem("“\(key)” belongs to a weekly window and “until” to one with dates; write one of them.")
+                keys[key]?.problem(
+                    "“\(key)” belongs to a weekly window and “until” to one with dates; write one of them.")
             }
             guard let from = keys["from"] else {
                 item.problem("the key “from” is missing: the date that the window begins at.")
@@ -141,8 +149,10 @@ struct PolicyReader {
     private func clock(_ field: Field, most: Int) -> Int? {
         guard let text = field.text() else { return nil }
         let parts = text.split(separator: ":", omittingEmptySubsequences: false)
-        if parts.count == 2, parts.allSatisfy({ (1...2).contains($0.utf8.count) }), parts[1].utf8.count == 2, let hours = Int(parts[0]),
-            let minutes = Int(parts[1]), (0...24).contains(hours), (0...59).contains(minutes), hours * 60 + minutes <= most
+        if parts.count == 2, parts.allSatisfy({ (1...2).contains($0.utf8.count) }), parts[1].utf8.count == 2,
+            let hours = Int(parts[0]),
+            let minutes = Int(parts[1]), (0...24).contains(hours), (0...59).contains(minutes),
+            hours * 60 + minutes <= most
         {
             return hours * 60 + minutes
         }
@@ -164,7 +174,8 @@ struct PolicyReader {
             let time = halves[1].split(separator: ":", omittingEmptySubsequences: false)
             let numbers = time.compactMap { Int($0) }
             if time.count == 2 || time.count == 3, numbers.count == time.count, time.allSatisfy({ $0.utf8.count == 2 }),
-                (0...23).contains(numbers[0]), (0...59).contains(numbers[1]), numbers.count == 2 || (0...59).contains(numbers[2])
+                (0...23).contains(numbers[0]), (0...59).contains(numbers[1]),
+                numbers.count == 2 || (0...59).contains(numbers[2])
             {
                 return midnight + numbers[0] * 3600 + numbers[1] * 60 + (numbers.count == 3 ? numbers[2] : 0)
             }

@@ -22,20 +22,27 @@ extension Rule {
                 return fails("The change reaches \(hit), which is denied.")
             }
             let outside = allow.isEmpty ? [] : ChangedPaths(context.changes, base: context.base).outside(allow)
-            guard outside.isEmpty else { return fails("The change reaches \(Words.some(outside)), outside of what is allowed.") }
+            guard outside.isEmpty else {
+                return fails("The change reaches \(Words.some(outside)), outside of what is allowed.")
+            }
             return result(true, "All \(context.changes.count) changed paths are allowed.")
         case .kind(let changes, let promote, let entries):
             if let changes, !changes.contains(context.mission.change.action.name) {
-                return fails("A change made by “\(context.mission.change.action.name)” is not among \(Words.list(changes.sorted())).")
+                return fails(
+                    "A change made by “\(context.mission.change.action.name)” is not among \(Words.list(changes.sorted()))."
+                )
             }
             if let promote, !promote.contains(context.mission.change.promote) {
                 return fails(
-                    "A promotion by “\(context.mission.change.promote.rawValue)” is not among \(Words.list(promote.map(\.rawValue).sorted())).")
+                    "A promotion by “\(context.mission.change.promote.rawValue)” is not among \(Words.list(promote.map(\.rawValue).sorted()))."
+                )
             }
             if let entries {
                 let others = context.changes.filter { !entries.contains($0.kind) }
                 guard others.isEmpty else {
-                    return fails("\(Words.some(others.map { "\($0.kind.rawValue) of \($0.path.display)" })): only \(Words.list(entries.map(\.rawValue).sorted())) is allowed.")
+                    return fails(
+                        "\(Words.some(others.map { "\($0.kind.rawValue) of \($0.path.display)" })): only \(Words.list(entries.map(\.rawValue).sorted())) is allowed."
+                    )
                 }
             }
             return result(true, "The kind of change is allowed.")
@@ -46,7 +53,9 @@ extension Rule {
             return result(true, "No freeze is in force.")
         case .severity(let most):
             guard context.mission.severity <= most else {
-                return fails("The mission's severity is \(context.mission.severity.rawValue); at most \(most.rawValue) is allowed.")
+                return fails(
+                    "The mission's severity is \(context.mission.severity.rawValue); at most \(most.rawValue) is allowed."
+                )
             }
             return result(true, "The severity \(context.mission.severity.rawValue) is allowed.")
         case .maxMargin(let margins, let confidence):
@@ -58,14 +67,20 @@ extension Rule {
                 return fails("Neither a goal nor a guardrail asks for \(Words.list(missing.map(\.rawValue))); add one.")
             }
             if let result = context.result {
-                let unmeasured = kpis.filter { kpi in !result.kpis.contains { $0.kpi == kpi && $0.role != .shown && $0.measured } }
-                guard unmeasured.isEmpty else { return fails("\(Words.list(unmeasured.map(\.rawValue))) was not measured.") }
+                let unmeasured = kpis.filter { kpi in
+                    !result.kpis.contains { $0.kpi == kpi && $0.role != .shown && $0.measured }
+                }
+                guard unmeasured.isEmpty else {
+                    return fails("\(Words.list(unmeasured.map(\.rawValue))) was not measured.")
+                }
             }
             return result(true, "\(Words.list(kpis.map(\.rawValue))) is asked for.")
         case .requiredScanners(let names):
             let idle = names.filter { !(context.hunter?.ran($0) ?? false) }
             guard idle.isEmpty else {
-                let reasons = idle.map { "\($0): \(context.hunter?.scanners[$0] ?? "NOT_RUN: there is no report of it")" }
+                let reasons = idle.map {
+                    "\($0): \(context.hunter?.scanners[$0] ?? "NOT_RUN: there is no report of it")"
+                }
                 return fails("A required scanner did not run (\(Words.list(reasons))).")
             }
             return result(true, "\(Words.list(names)) ran.")
@@ -88,7 +103,9 @@ extension Rule {
             return fails("\(Words.list(texts)).")
         }
         if let confidence, !(plan.confidence >= confidence - 1e-12) {
-            return fails("The trial decides at a confidence of \(Words.percent(plan.confidence)); at least \(Words.percent(confidence)) is demanded.")
+            return fails(
+                "The trial decides at a confidence of \(Words.percent(plan.confidence)); at least \(Words.percent(confidence)) is demanded."
+            )
         }
         guard !guarded.isEmpty || confidence != nil else {
             return result(true, "The mission has no guardrail that this rule speaks of.", false)
@@ -101,8 +118,12 @@ extension Rule {
         if let wanted = condition.severities, !wanted.contains(context.mission.severity) { return false }
         if let wanted = condition.promote, !wanted.contains(context.mission.change.promote) { return false }
         if let wanted = condition.changes, !wanted.contains(context.mission.change.action.name) { return false }
-        if let wanted = condition.workloads, !(context.mission.workload.map { wanted.contains($0.name) } ?? false) { return false }
-        if let wanted = condition.paths, ChangedPaths(context.changes, base: context.base).first(in: wanted) == nil { return false }
+        if let wanted = condition.workloads, !(context.mission.workload.map { wanted.contains($0.name) } ?? false) {
+            return false
+        }
+        if let wanted = condition.paths, ChangedPaths(context.changes, base: context.base).first(in: wanted) == nil {
+            return false
+        }
         return true
     }
 }

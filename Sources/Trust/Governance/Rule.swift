@@ -43,7 +43,9 @@ public struct Rule: Sendable, Equatable {
     public var condition: Condition
     public var check: Check
 
-    public init(id: String, level: RuleLevel, description: String = "", condition: Condition = Condition(), check: Check) {
+    public init(
+        id: String, level: RuleLevel, description: String = "", condition: Condition = Condition(), check: Check
+    ) {
         self.id = id
         self.level = level
         self.description = description

@@ -17,7 +17,10 @@ public enum Hunter {
     ///   - blobs: the contents it names. One that can't be read is a high finding, never a pass.
     ///   - base: the pre-images of its paths.
     ///   - context: pre-image contents, the host's scanners, the mission's scope.
-    public static func scan(changeSet: ChangeSet, blobs: BlobStore, base: Base, context: HunterContext) async -> HunterReport {
+    /// - Returns: the findings, in the order of paths, which scanners ran, and the score.
+    public static func scan(changeSet: ChangeSet, blobs: BlobStore, base: Base, context: HunterContext) async
+        -> HunterReport
+    {
         var scan = HunterScan(blobs: blobs, base: base, context: context)
         for change in changeSet.changes {
             if Task.isCancelled { break }
@@ -31,7 +34,9 @@ public enum Hunter {
             scanners[name] = "NOT_RUN: no scanner of this name is configured"
         }
         for name in Set(context.required).sorted() where scanners[name] != "RAN" {
-            scan.add(.scannerNotRun, at: nil, "The required scanner \(name) did not run (\(scanners[name] ?? "NOT_RUN")).", key: name)
+            scan.add(
+                .scannerNotRun, at: nil, "The required scanner \(name) did not run (\(scanners[name] ?? "NOT_RUN")).",
+                key: name)
         }
         return HunterReport(findings: scan.findings, scanners: scanners, score: score(scan.findings))
     }
@@ -42,9 +47,14 @@ public enum Hunter {
     }
 
     private static func absence(_ scanner: HunterContext.Scanner) -> String {
-        guard scanner.program.hasPrefix("/") else { return "its program “\(scanner.program)” is no absolute path; write one" }
-        guard let status = (try? Files.status(scanner.program)) ?? nil else { return "there is no \(scanner.program); install it, or take it out of the configuration" }
+        guard scanner.program.hasPrefix("/") else {
+            return "its program “\(scanner.program)” is no absolute path; write one"
+        }
+        guard let status = (try? Files.status(scanner.program)) ?? nil else {
+            return "there is no \(scanner.program); install it, or take it out of the configuration"
+        }
         guard status.kind != .directory else { return "\(scanner.program) is a directory" }
-        return "this version of Grace runs its built-in checks alone; use --sarif with a check of the mission to bring in \(scanner.program)'s findings"
+        return
+            "this version of Grace runs its built-in checks alone; use --sarif with a check of the mission to bring in \(scanner.program)'s findings"
     }
 }

@@ -30,7 +30,8 @@ public struct HunterContext: Sendable {
     public var textLimit: Int
 
     public init(
-        baseContent: @escaping @Sendable (BytePath, Int) throws -> Data?, scanners: [Scanner] = [], required: [String] = [],
+        baseContent: @escaping @Sendable (BytePath, Int) throws -> Data?, scanners: [Scanner] = [],
+        required: [String] = [],
         scope: [String] = [], textLimit: Int = 1 << 20
     ) {
         self.baseContent = baseContent
@@ -44,7 +45,9 @@ public struct HunterContext: Sendable {
     public static func live(root: String = "/") -> @Sendable (BytePath, Int) throws -> Data? {
         { path, limit in
             let start = try Files.open(root, flags: O_RDONLY | O_DIRECTORY)
-            guard let status = try Files.status(BytePath(root).appending(path.bytes)), status.kind == .file else { return nil }
+            guard let status = try Files.status(BytePath(root).appending(path.bytes)), status.kind == .file else {
+                return nil
+            }
             let relative = BytePath(bytes: Array(path.bytes.drop { $0 == UInt8(ascii: "/") }))
             let file = try Files.open(
                 relative, flags: O_RDONLY | O_NOFOLLOW | O_NONBLOCK, at: start, resolve: Files.Resolve.inRoot)

@@ -12,17 +12,25 @@ extension HunterReport {
             [
                 "id": .string(rule.rawValue), "shortDescription": ["text": .string(rule.text)],
                 "defaultConfiguration": ["level": .string(Self.level(rule.severity))],
-                "properties": ["security-severity": .string(Self.securitySeverity(rule.severity)), "tags": ["security"]],
+                "properties": [
+                    "security-severity": .string(Self.securitySeverity(rule.severity)), "tags": ["security"],
+                ],
             ]
         }
         let results = findings.map { finding -> JSON in
             var result: [String: JSON] = [
-                "ruleId": .string(finding.rule), "level": .string(Self.level(finding.severity)), "message": ["text": .string(finding.message)],
-                "partialFingerprints": ["graceFinding/v1": .string(finding.id)], "properties": ["weight": .string(finding.severity.rawValue)],
+                "ruleId": .string(finding.rule), "level": .string(Self.level(finding.severity)),
+                "message": ["text": .string(finding.message)],
+                "partialFingerprints": ["graceFinding/v1": .string(finding.id)],
+                "properties": ["weight": .string(finding.severity.rawValue)],
             ]
-            if let index = HunterRule.allCases.firstIndex(where: { $0.rawValue == finding.rule }) { result["ruleIndex"] = .integer(Int64(index)) }
+            if let index = HunterRule.allCases.firstIndex(where: { $0.rawValue == finding.rule }) {
+                result["ruleIndex"] = .integer(Int64(index))
+            }
             if !finding.path.isEmpty {
-                result["locations"] = [["physicalLocation": ["artifactLocation": ["uri": .string(Self.uri(finding.path))]]]]
+                result["locations"] = [
+                    ["physicalLocation": ["artifactLocation": ["uri": .string(Self.uri(finding.path))]]]
+                ]
             }
             return .object(result)
         }
@@ -35,7 +43,12 @@ extension HunterReport {
             "runs": [
                 [
                     "tool": ["driver": ["name": "grace-hunter", "rules": .array(rules)]],
-                    "invocations": [["executionSuccessful": .bool(idle.isEmpty), "toolExecutionNotifications": .array(notifications)]],
+                    "invocations": [
+                        [
+                            "executionSuccessful": .bool(idle.isEmpty),
+                            "toolExecutionNotifications": .array(notifications),
+                        ]
+                    ],
                     "results": .array(results),
                 ]
             ],
@@ -64,7 +77,9 @@ extension HunterReport {
     private static func uri(_ path: String) -> String {
         var text = "file://"
         for byte in path.utf8 {
-            if (48...57).contains(byte) || (65...90).contains(byte) || (97...122).contains(byte) || "/-._~".utf8.contains(byte) {
+            if (48...57).contains(byte) || (65...90).contains(byte) || (97...122).contains(byte)
+                || "/-._~".utf8.contains(byte)
+            {
                 text.unicodeScalars.append(Unicode.Scalar(byte))
             } else {
                 text += "%" + Data([byte]).hexadecimal.uppercased()

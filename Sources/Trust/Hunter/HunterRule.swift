@@ -31,10 +31,13 @@ enum HunterRule: String, CaseIterable {
     var severity: FindingSeverity {
         switch self {
         case .deviceNode, .authorizedKeys, .sudoers, .preload, .rootAccount: .critical
-        case .setuid, .setgid, .fileCapability, .worldWritable, .executableOwner, .privateKey, .token, .cron, .pam, .pythonStartup,
+        case .setuid, .setgid, .fileCapability, .worldWritable, .executableOwner, .privateKey, .token, .cron, .pam,
+            .pythonStartup,
             .sensitiveLink, .unscanned, .scannerNotRun:
             .high
-        case .setuidModified, .assignment, .sshConfiguration, .systemdExec, .shellStartup, .bootConfiguration, .packageSources: .medium
+        case .setuidModified, .assignment, .sshConfiguration, .systemdExec, .shellStartup, .bootConfiguration,
+            .packageSources:
+            .medium
         case .accounts, .systemdEnabled, .linkOutside, .partlyScanned: .low
         }
     }

@@ -22,10 +22,15 @@ extension HunterScan {
             let safe = change.mode & 0o1000 != 0
             let wasUnsafe = wasOpen && (old?.mode ?? 0) & 0o1000 == 0
             if open, !safe, !wasUnsafe {
-                add(.worldWritable, at: path, "Every user may make and remove names in \(shown) (mode \(Self.octal(change.mode))); take the right to write away, or set the sticky bit.")
+                add(
+                    .worldWritable, at: path,
+                    "Every user may make and remove names in \(shown) (mode \(Self.octal(change.mode))); take the right to write away, or set the sticky bit."
+                )
             }
         case .file, .fifo, .socket, .device:
-            if open, !wasOpen { add(.worldWritable, at: path, "Every user may write \(shown) (mode \(Self.octal(change.mode))).") }
+            if open, !wasOpen {
+                add(.worldWritable, at: path, "Every user may write \(shown) (mode \(Self.octal(change.mode))).")
+            }
         }
     }
 
@@ -40,7 +45,9 @@ extension HunterScan {
             // Set-group-ID without the right to run means mandatory locking, which Linux has no longer (5.15).
             guard bit == 0o4000 || change.mode & 0o010 != 0 else { continue }
             if (old?.mode ?? 0) & bit == 0 || other {
-                add(rule, at: path, "\(shown) (mode \(Self.octal(change.mode))) newly runs as \(owner), whoever starts it.")
+                add(
+                    rule, at: path,
+                    "\(shown) (mode \(Self.octal(change.mode))) newly runs as \(owner), whoever starts it.")
             } else if change.content != nil, change.content != old?.content {
                 add(.setuidModified, at: path, "\(shown) runs as \(owner), whoever starts it, and has another content.")
             }
@@ -50,15 +57,22 @@ extension HunterScan {
         }
         guard runs, change.uid != 0 else { return }
         if let old, old.uid == 0, old.mode & 0o111 != 0 {
-            add(.executableOwner, at: path, "\(shown) belonged to root and now belongs to user \(change.uid), who can alter it.")
+            add(
+                .executableOwner, at: path,
+                "\(shown) belonged to root and now belongs to user \(change.uid), who can alter it.")
         } else if old?.uid != change.uid, Self.isSystemProgram(path) {
-            add(.executableOwner, at: path, "\(shown) is a system program that belongs to user \(change.uid), who can alter it.")
+            add(
+                .executableOwner, at: path,
+                "\(shown) is a system program that belongs to user \(change.uid), who can alter it.")
         }
     }
 
     private static func isSystemProgram(_ path: BytePath) -> Bool {
-        ["/bin", "/sbin", "/usr/bin", "/usr/sbin", "/usr/local/bin", "/usr/local/sbin", "/lib", "/usr/lib", "/usr/libexec"]
-            .contains { path.isInside(BytePath($0)) }
+        [
+            "/bin", "/sbin", "/usr/bin", "/usr/sbin", "/usr/local/bin", "/usr/local/sbin", "/lib", "/usr/lib",
+            "/usr/libexec",
+        ]
+        .contains { path.isInside(BytePath($0)) }
     }
 
     static func octal(_ mode: UInt32) -> String {
@@ -84,10 +98,13 @@ extension HunterScan {
     }
 
     private static let sensitive = globs(
-        "/etc/shadow*", "/etc/gshadow*", "/etc/sudoers", "/etc/sudoers.d/**", "/etc/ssh/*key*", "/etc/grace/**", "/var/lib/grace/**",
-        "/root/**", "**/.ssh/**", "**/.gnupg/**", "/proc/**", "/sys/**", "/dev/**", "/etc/pam.d/**", "/etc/ld.so.preload", "/boot/**")
+        "/etc/shadow*", "/etc/gshadow*", "/etc/sudoers", "/etc/sudoers.d/**", "/etc/ssh/*key*", "/etc/grace/**",
+        "/var/lib/grace/**",
+        "/root/**", "**/.ssh/**", "**/.gnupg/**", "/proc/**", "/sys/**", "/dev/**", "/etc/pam.d/**",
+        "/etc/ld.so.preload", "/boot/**")
     private static let harmless = globs(
-        "/dev/null", "/dev/zero", "/dev/full", "/dev/stdin", "/dev/stdout", "/dev/stderr", "/dev/shm", "/proc/self/fd", "/proc/self/fd/*", "/proc/mounts",
+        "/dev/null", "/dev/zero", "/dev/full", "/dev/stdin", "/dev/stdout", "/dev/stderr", "/dev/shm", "/proc/self/fd",
+        "/proc/self/fd/*", "/proc/mounts",
         "/proc/self/mounts")
 
     static func globs(_ patterns: String...) -> [Glob] { patterns.compactMap(Glob.init) }

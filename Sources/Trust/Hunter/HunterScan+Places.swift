@@ -4,37 +4,64 @@ internal import Linux
 
 extension HunterScan {
     private static let tables: [(rule: HunterRule, globs: [Glob])] = [
-        (.authorizedKeys, globs("**/.ssh/authorized_keys*", "/etc/ssh/authorized_keys*", "/etc/ssh/authorized_keys*/**")),
-        (.sudoers, globs("/etc/sudoers", "/etc/sudoers.d/**", "/usr/local/etc/sudoers*", "/usr/local/etc/sudoers.d/**")),
+        (
+            .authorizedKeys,
+            globs("**/.ssh/authorized_keys*", "/etc/ssh/authorized_keys*", "/etc/ssh/authorized_keys*/**")
+        ),
+        (
+            .sudoers,
+            globs("/etc/sudoers", "/etc/sudoers.d/**", "/usr/local/etc/sudoers*", "/usr/local/etc/sudoers.d/**")
+        ),
         (.preload, globs("/etc/ld.so.preload")),
-        (.pam, globs("/etc/pam.d/**", "/etc/pam.conf", "/usr/lib/pam.d/**", "/etc/security/**", "/usr/lib/**/security/pam_*.so", "/lib/**/security/pam_*.so")),
+        (
+            .pam,
+            globs(
+                "/etc/pam.d/**", "/etc/pam.conf", "/usr/lib/pam.d/**", "/etc/security/**",
+                "/usr/lib/**/security/pam_*.so", "/lib/**/security/pam_*.so")
+        ),
         (
             .cron,
             globs(
-                "/etc/crontab", "/etc/anacrontab", "/etc/cron.d/**", "/etc/cron.hourly/**", "/etc/cron.daily/**", "/etc/cron.weekly/**",
+                "/etc/crontab", "/etc/anacrontab", "/etc/cron.d/**", "/etc/cron.hourly/**", "/etc/cron.daily/**",
+                "/etc/cron.weekly/**",
                 "/etc/cron.monthly/**", "/var/spool/cron/**", "/var/spool/at/**")
         ),
         (.sshConfiguration, globs("/etc/ssh/**", "**/.ssh/**")),
-        (.accounts, globs("/etc/passwd*", "/etc/shadow*", "/etc/group*", "/etc/gshadow*", "/etc/subuid*", "/etc/subgid*")),
+        (
+            .accounts,
+            globs("/etc/passwd*", "/etc/shadow*", "/etc/group*", "/etc/gshadow*", "/etc/subuid*", "/etc/subgid*")
+        ),
         (
             .shellStartup,
             globs(
-                "/etc/profile", "/etc/profile.d/**", "/etc/bash.bashrc", "/etc/bashrc", "/etc/zsh/**", "/etc/environment", "/etc/skel/.*",
-                "/root/.bashrc", "/root/.profile", "/root/.bash_*", "/root/.zsh*", "/home/*/.bashrc", "/home/*/.profile", "/home/*/.bash_*",
+                "/etc/profile", "/etc/profile.d/**", "/etc/bash.bashrc", "/etc/bashrc", "/etc/zsh/**",
+                "/etc/environment", "/etc/skel/.*",
+                "/root/.bashrc", "/root/.profile", "/root/.bash_*", "/root/.zsh*", "/home/*/.bashrc",
+                "/home/*/.profile", "/home/*/.bash_*",
                 "/home/*/.zsh*")
         ),
         (
             .bootConfiguration,
             globs(
-                "/boot/**", "/etc/rc.local", "/etc/init.d/**", "/etc/ld.so.conf", "/etc/ld.so.conf.d/**", "/etc/udev/**", "/usr/lib/udev/rules.d/**",
-                "/etc/modprobe.d/**", "/etc/modules*/**", "/etc/modules", "/etc/fstab", "/etc/crypttab", "/etc/initramfs-tools/**", "/etc/default/grub*")
+                "/boot/**", "/etc/rc.local", "/etc/init.d/**", "/etc/ld.so.conf", "/etc/ld.so.conf.d/**",
+                "/etc/udev/**", "/usr/lib/udev/rules.d/**",
+                "/etc/modprobe.d/**", "/etc/modules*/**", "/etc/modules", "/etc/fstab", "/etc/crypttab",
+                "/etc/initramfs-tools/**", "/etc/default/grub*")
         ),
-        (.packageSources, globs("/etc/apt/sources.list*", "/etc/apt/sources.list.d/**", "/etc/apt/trusted.gpg*", "/etc/apt/trusted.gpg.d/**", "/etc/apt/keyrings/**", "/usr/share/keyrings/**", "/etc/apt/auth.conf*", "/etc/apt/apt.conf.d/**", "/etc/pip.conf")),
+        (
+            .packageSources,
+            globs(
+                "/etc/apt/sources.list*", "/etc/apt/sources.list.d/**", "/etc/apt/trusted.gpg*",
+                "/etc/apt/trusted.gpg.d/**", "/etc/apt/keyrings/**", "/usr/share/keyrings/**", "/etc/apt/auth.conf*",
+                "/etc/apt/apt.conf.d/**", "/etc/pip.conf")
+        ),
     ]
     private static let units = globs(
-        "/etc/systemd/**", "/usr/lib/systemd/**", "/lib/systemd/**", "/usr/local/lib/systemd/**", "/run/systemd/**", "**/.config/systemd/**")
+        "/etc/systemd/**", "/usr/lib/systemd/**", "/lib/systemd/**", "/usr/local/lib/systemd/**", "/run/systemd/**",
+        "**/.config/systemd/**")
     private static let pythonPaths = globs(
-        "**/site-packages/*.pth", "**/dist-packages/*.pth", "**/sitecustomize.py", "**/usercustomize.py", "**/site-packages/sitecustomize/**")
+        "**/site-packages/*.pth", "**/dist-packages/*.pth", "**/sitecustomize.py", "**/usercustomize.py",
+        "**/site-packages/sitecustomize/**")
 
     /// Places where a file's being there gives it power.
     mutating func places(_ change: Change, _ texts: Texts?) {
@@ -44,8 +71,13 @@ extension HunterScan {
         let verb = change.kind == .delete ? "is gone" : change.kind == .create ? "is new" : "is changed"
         if Self.units.contains(where: { $0.matches(path) }) { unit(change, texts) }
         if Self.pythonPaths.contains(where: { $0.matches(path) }), change.kind != .delete {
-            let runs = !path.bytes.suffix(4).elementsEqual(".pth".utf8) || texts?.new.contains(where: Self.isImport) ?? true
-            if runs { add(.pythonStartup, at: path, "\(path.display) \(verb): every Python process that sees it runs it at its start.") }
+            let runs =
+                !path.bytes.suffix(4).elementsEqual(".pth".utf8) || texts?.new.contains(where: Self.isImport) ?? true
+            if runs {
+                add(
+                    .pythonStartup, at: path,
+                    "\(path.display) \(verb): every Python process that sees it runs it at its start.")
+            }
         }
         if path == "/etc/passwd" { rootAccounts(path, texts) }
         guard let hit = Self.tables.first(where: { $0.globs.contains { $0.matches(path) } }) else { return }
@@ -69,7 +101,10 @@ extension HunterScan {
         guard let texts else { return }
         let before = Set(texts.before.compactMap(Self.command))
         for command in texts.now.compactMap(Self.command) where !before.contains(command) {
-            add(.systemdExec, at: path, "\(path.display) has a new \(command.split(separator: "=")[0])= line: it runs “\(BytePath.display(Array(command.utf8).prefix(200)))”.")
+            add(
+                .systemdExec, at: path,
+                "\(path.display) has a new \(command.split(separator: "=")[0])= line: it runs “\(BytePath.display(Array(command.utf8).prefix(200)))”."
+            )
         }
     }
 

@@ -35,7 +35,8 @@ struct HunterScan {
         let number = counts[place, default: 0]
         counts[place] = number + 1
         let id = "\(rule.rawValue)-\(Digest(of: Data("\(place)\u{0}\(number)".utf8)).hex.prefix(16))"
-        findings.append(Finding(id: id, rule: rule.rawValue, severity: rule.severity, path: path?.display ?? "", message: message))
+        findings.append(
+            Finding(id: id, rule: rule.rawValue, severity: rule.severity, path: path?.display ?? "", message: message))
     }
 
     func before(_ path: BytePath) -> Before {
@@ -85,7 +86,9 @@ struct HunterScan {
         }
         guard Self.isText(content) else { return nil }
         if size > Int64(context.textLimit) {
-            add(.partlyScanned, at: change.path, "Only the first \(context.textLimit) of \(size) bytes of \(change.path.display) were scanned.")
+            add(
+                .partlyScanned, at: change.path,
+                "Only the first \(context.textLimit) of \(size) bytes of \(change.path.display) were scanned.")
         }
         return Texts(now: Self.lines(content), before: Self.lines(old(change, before)))
     }

@@ -34,7 +34,8 @@ enum Secrets {
         + ["sk_live_", "rk_live_"].map { Token($0, 16, "Stripe key") }
         + [
             Token("AIza", 35, "Google API key", extra: "-_"), Token("npm_", 36, "npm token"),
-            Token("pypi-AgEIcHlwaS5vcmc", 40, "PyPI token", extra: "-_"), Token("SG.", 40, "SendGrid key", extra: "-_."),
+            Token("pypi-AgEIcHlwaS5vcmc", 40, "PyPI token", extra: "-_"),
+            Token("SG.", 40, "SendGrid key", extra: "-_."),
             Token("dop_v1_", 64, "DigitalOcean token"), Token("hvs.", 24, "Vault token", extra: "-_"),
         ]
 
@@ -51,7 +52,9 @@ enum Secrets {
                 index += 1
             }
         }
-        if hits.isEmpty, let value = assignment(line) { hits.append(Hit(rule: .assignment, kind: "password, secret or token", value: value)) }
+        if hits.isEmpty, let value = assignment(line) {
+            hits.append(Hit(rule: .assignment, kind: "password, secret or token", value: value))
+        }
         return hits
     }
 
@@ -73,25 +76,40 @@ enum Secrets {
         for token in tokens where line[index] == token.prefix[0] && line[index...].starts(with: token.prefix) {
             let start = index + token.prefix.count
             let end = line[start...].firstIndex { !isWord($0) && !token.extra.contains($0) } ?? line.endIndex
-            let upperCase = token.kind != "AWS access key" || end - start == 16 && line[start..<end].allSatisfy { $0 < 97 }
+            let upperCase =
+                token.kind != "AWS access key" || end - start == 16 && line[start..<end].allSatisfy { $0 < 97 }
             if end - start >= token.least, upperCase { return (token, end) }
         }
         return nil
     }
 
-    private static let words = ["password", "passwd", "passphrase", "secret", "token", "api_key", "apikey", "api-key", "access_key", "private_key", "credential"]
-    private static let placeholders = ["changeme", "example", "placeholder", "your", "xxxx", "todo", "dummy", "redacted", "insert"]
+    private static let words = [
+        "password", "passwd", "passphrase", "secret", "token", "api_key", "apikey", "api-key", "access_key",
+        "private_key", "credential",
+    ]
+    private static let placeholders = [
+        "changeme", "example", "placeholder", "your", "xxxx", "todo", "dummy", "redacted", "insert",
+    ]
 
     /// The value of an assignment whose name speaks of a secret and whose value looks random.
     private static func assignment(_ line: ArraySlice<UInt8>) -> [UInt8]? {
-        guard line.count <= 4096, let place = line.firstIndex(where: { $0 == UInt8(ascii: "=") || $0 == UInt8(ascii: ":") }) else { return nil }
+        guard line.count <= 4096,
+            let place = line.firstIndex(where: { $0 == UInt8(ascii: "=") || $0 == UInt8(ascii: ":") })
+        else { return nil }
         let name = String(decoding: line[..<place], as: UTF8.self).lowercased()
         guard words.contains(where: name.contains) else { return nil }
-        let value = line[(place + 1)...].drop { $0 == 32 || $0 == 9 || $0 == 34 || $0 == 39 || $0 == UInt8(ascii: "=") || $0 == UInt8(ascii: ">") }
-            .prefix { $0 != 34 && $0 != 39 && $0 != 32 && $0 != 9 && $0 != UInt8(ascii: ",") && $0 != UInt8(ascii: ";") && $0 != UInt8(ascii: "#") }
+        let value = line[(place + 1)...].drop {
+            $0 == 32 || $0 == 9 || $0 == 34 || $0 == 39 || $0 == UInt8(ascii: "=") || $0 == UInt8(ascii: ">")
+        }
+        .prefix {
+            $0 != 34 && $0 != 39 && $0 != 32 && $0 != 9 && $0 != UInt8(ascii: ",") && $0 != UInt8(ascii: ";")
+                && $0 != UInt8(ascii: "#")
+        }
         guard value.count >= 12, value.count <= 512 else { return nil }
         // References to a variable, a template or a file are what one should write instead.
-        guard let first = value.first, !"$<{%/~@&*".utf8.contains(first), !value.contains(UInt8(ascii: "(")) else { return nil }
+        guard let first = value.first, !"$<{%/~@&*".utf8.contains(first), !value.contains(UInt8(ascii: "(")) else {
+            return nil
+        }
         let text = String(decoding: value, as: UTF8.self).lowercased()
         guard !placeholders.contains(where: text.contains) else { return nil }
         return entropy(value) >= 3.2 ? Array(value) : nil
@@ -113,7 +131,10 @@ extension HunterScan {
         let old = Set(Self.hits(texts.before).map(\.hit))
         var seen: Set<Secrets.Hit> = []
         for (number, hit) in Self.hits(texts.now) where !old.contains(hit) && seen.insert(hit).inserted {
-            add(hit.rule, at: change.path, "\(change.path.display): line \(number) (empty lines not counted) holds what looks like a \(hit.kind); keep it out of missions and give it as a secret.")
+            add(
+                hit.rule, at: change.path,
+                "\(change.path.display): line \(number) (empty lines not counted) holds what looks like a \(hit.kind); keep it out of missions and give it as a secret."
+            )
         }
     }
 

@@ -32,7 +32,9 @@ struct ChangedPaths {
                 if glob.matches(change.path) { return change.path.display }
                 guard isLost(change) else { continue }
                 if let base {
-                    let below = base.entries.first { $0.path != change.path && $0.path.isInside(change.path) && glob.matches($0.path) }
+                    let below = base.entries.first {
+                        $0.path != change.path && $0.path.isInside(change.path) && glob.matches($0.path)
+                    }
                     if let below { return below.path.display }
                     // An entry whose content the base lists can still hold deeper ones it doesn't: the listing counts.
                     if !base.entries.contains(where: { $0.path != change.path && $0.path.isInside(change.path) }),

@@ -55,7 +55,8 @@ public struct Glob: Sendable, Hashable, CustomStringConvertible {
             if position < pattern.count, pattern[position] == UInt8(ascii: "*") {
                 star = (position, at)
                 position += 1
-            } else if position < pattern.count, pattern[position] == name[at] || pattern[position] == UInt8(ascii: "?") {
+            } else if position < pattern.count, pattern[position] == name[at] || pattern[position] == UInt8(ascii: "?")
+            {
                 position += 1
                 at += 1
             } else if let back = star {

@@ -67,7 +67,8 @@ extension ExecutionDecision {
         let worse = result.kpis.filter { $0.role == .guardrail && $0.verdict == .REGRESSION }.map { "\($0.kpi)" }
         if result.verdict == .REGRESSION || !worse.isEmpty {
             let what = worse.isEmpty ? result.reason : "worse than allowed: \(Words.list(worse))"
-            blockers.append(Blocker(.regression, "REGRESSION (\(what)); only another change, tested anew, can cure it."))
+            blockers.append(
+                Blocker(.regression, "REGRESSION (\(what)); only another change, tested anew, can cure it."))
             return
         }
         // PASS is what the parts say, too: a result that contradicts itself is not believed.
@@ -93,17 +94,25 @@ extension ExecutionDecision {
             case .advisory: break
             case .softMandatory:
                 if !input.overrides.rules.contains(rule.rule) {
-                    blockers.append(Blocker(.softMandatory(rule: rule.rule), "The rule \(rule.rule) needs a signed override: \(rule.message)"))
+                    blockers.append(
+                        Blocker(
+                            .softMandatory(rule: rule.rule),
+                            "The rule \(rule.rule) needs a signed override: \(rule.message)"))
                 }
             case .hardMandatory:
-                blockers.append(Blocker(.hardMandatory(rule: rule.rule), "The rule \(rule.rule) forbids it: \(rule.message)"))
+                blockers.append(
+                    Blocker(.hardMandatory(rule: rule.rule), "The rule \(rule.rule) forbids it: \(rule.message)"))
             }
         }
         for principle in input.constitution where !principle.satisfied {
-            blockers.append(Blocker(.principle(principle.principle), "The principle \(principle.principle) is violated: \(principle.message)"))
+            blockers.append(
+                Blocker(
+                    .principle(principle.principle),
+                    "The principle \(principle.principle) is violated: \(principle.message)"))
         }
         if input.constitution.isEmpty {
-            blockers.append(Blocker(.principle("none"), "No principle of the constitution was asked; judge the mission again."))
+            blockers.append(
+                Blocker(.principle("none"), "No principle of the constitution was asked; judge the mission again."))
         }
     }
 
@@ -111,7 +120,10 @@ extension ExecutionDecision {
         let score = input.trust
         let parts = [score.kpi, score.governance, score.constitution, score.security, score.total, input.threshold]
         guard parts.allSatisfy({ $0 >= 0 && $0 <= 1 }) else {
-            blockers.append(Blocker(.invalid, "A part of the trust score or its threshold is no number from 0 to 1; judge the mission again."))
+            blockers.append(
+                Blocker(
+                    .invalid,
+                    "A part of the trust score or its threshold is no number from 0 to 1; judge the mission again."))
             return
         }
         // The sum of four products must not fail a threshold it equals by its last bit.
@@ -130,7 +142,11 @@ extension ExecutionDecision {
         } else if input.result?.moreBlocksCanHelp ?? false {
             wanting.append("\(shown); more blocks can raise its kpi part (\(Words.score(score.kpi))).")
         } else {
-            blockers.append(Blocker(.trust, "\(shown), and no more blocks may run; a signed override, or a new test with more load, would cure it."))
+            blockers.append(
+                Blocker(
+                    .trust,
+                    "\(shown), and no more blocks may run; a signed override, or a new test with more load, would cure it."
+                ))
         }
     }
 }

@@ -13,6 +13,7 @@ extension TrustScore {
     ///   - governance: what every rule said.
     ///   - constitution: what every principle said that was asked.
     ///   - hunter: `nil` when nothing was scanned, and then the security part is 0.
+    /// - Returns: the parts, their weighted sum, and what keeps each part from 1.
     public static func compute(
         result: TrialResult?, requiredKPIs: Set<KPI> = [], governance: [RuleResult], constitution: [PrincipleResult],
         hunter: HunterReport?
@@ -22,9 +23,12 @@ extension TrustScore {
         let rules = Self.governance(governance, &reasons)
         let principles = Self.constitution(constitution, &reasons)
         let security = Self.security(hunter, &reasons)
-        let total = weights.kpi * kpi + weights.governance * rules + weights.constitution * principles + weights.security * security
+        let total =
+            weights.kpi * kpi + weights.governance * rules + weights.constitution * principles + weights.security
+            * security
         return TrustScore(
-            kpi: kpi, governance: rules, constitution: principles, security: security, total: share(total), reasons: reasons)
+            kpi: kpi, governance: rules, constitution: principles, security: security, total: share(total),
+            reasons: reasons)
     }
 
     /// 0…1; what is not a number is 0.
@@ -48,7 +52,9 @@ extension TrustScore {
                 least = 0
                 continue
             }
-            if line.h < 1 { reasons.append("kpi: \(line.role.rawValue) \(line.kpi) is shown to \(Words.score(line.h)).") }
+            if line.h < 1 {
+                reasons.append("kpi: \(line.role.rawValue) \(line.kpi) is shown to \(Words.score(line.h)).")
+            }
             least = min(least, share(line.h))
         }
         for kpi in required.sorted() where !demanded.contains(where: { $0.kpi == kpi }) {

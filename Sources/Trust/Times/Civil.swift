@@ -40,7 +40,9 @@ enum Civil {
     /// Seconds from the epoch, cut to whole ones; saturating, so that no date can trap.
     static func seconds(_ date: Date) -> Int {
         let seconds = date.timeIntervalSince1970.rounded(.down)
-        guard seconds.isFinite, abs(seconds) < 1e14 else { return seconds < 0 ? -100_000_000_000_000 : 100_000_000_000_000 }
+        guard seconds.isFinite, abs(seconds) < 1e14 else {
+            return seconds < 0 ? -100_000_000_000_000 : 100_000_000_000_000
+        }
         return Int(seconds)
     }
 }

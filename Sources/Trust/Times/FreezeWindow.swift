@@ -7,7 +7,9 @@ public enum Weekday: Int, Sendable, CaseIterable, Hashable {
     /// `mon`, `Monday`…
     init?(_ text: String) {
         let name = text.lowercased()
-        guard let day = Weekday.allCases.first(where: { "\($0)" == name || "\($0)".prefix(3) == name }) else { return nil }
+        guard let day = Weekday.allCases.first(where: { "\($0)" == name || "\($0)".prefix(3) == name }) else {
+            return nil
+        }
         self = day
     }
 }
@@ -23,7 +25,8 @@ public enum FreezeWindow: Sendable, Hashable {
     /// Whether `date` lies in it.
     public func contains(_ date: Date) -> Bool {
         switch self {
-        case .dates(let from, let until, let zone): return (from..<max(from, until)).contains(zone.wallSeconds(at: date))
+        case .dates(let from, let until, let zone):
+            return (from..<max(from, until)).contains(zone.wallSeconds(at: date))
         case .weekly(let days, let from, let to, let zone):
             let seconds = zone.wallSeconds(at: date)
             let day = Civil.floorDivide(seconds, 86_400)

@@ -62,7 +62,9 @@ struct PosixZone: Sendable, Hashable {
             guard let value = reader.time(most: 24) else { return nil }
             offset = -value
         }
-        guard reader.take(","), let from = reader.rule(), reader.take(","), let until = reader.rule(), reader.rest.isEmpty else {
+        guard reader.take(","), let from = reader.rule(), reader.take(","), let until = reader.rule(),
+            reader.rest.isEmpty
+        else {
             return nil
         }
         summer = (offset, from, until)
@@ -90,7 +92,8 @@ struct PosixZone: Sendable, Hashable {
 
         mutating func number(_ range: ClosedRange<Int>) -> Int? {
             let digits = rest.prefix(4).prefix { (48...57).contains($0) }
-            guard !digits.isEmpty, let value = Int(String(decoding: digits, as: UTF8.self)), range.contains(value) else { return nil }
+            guard !digits.isEmpty, let value = Int(String(decoding: digits, as: UTF8.self)), range.contains(value)
+            else { return nil }
             rest = rest.dropFirst(digits.count)
             return value
         }
@@ -114,7 +117,9 @@ struct PosixZone: Sendable, Hashable {
         mutating func rule() -> Rule? {
             var day: Day?
             if take("M") {
-                if let month = number(1...12), take("."), let week = number(1...5), take("."), let weekday = number(0...6) {
+                if let month = number(1...12), take("."), let week = number(1...5), take("."),
+                    let weekday = number(0...6)
+                {
                     day = .month(month, week: week, weekday: weekday)
                 }
             } else if take("J") {

@@ -32,7 +32,8 @@ public struct Zone: Sendable, Hashable, CustomStringConvertible {
         }
         if let sign = name.first, sign == "+" || sign == "-" {
             let parts = name.dropFirst().split(separator: ":", omittingEmptySubsequences: false)
-            guard parts.count == 2, parts.allSatisfy({ $0.utf8.count == 2 && $0.utf8.allSatisfy { (48...57).contains($0) } }),
+            guard parts.count == 2,
+                parts.allSatisfy({ $0.utf8.count == 2 && $0.utf8.allSatisfy { (48...57).contains($0) } }),
                 let hours = Int(parts[0]), let minutes = Int(parts[1]), hours <= 14, minutes < 60
             else { throw ZoneError("“\(name)” is no offset from UTC; write one such as +02:00.") }
             self = Zone(name: name, rules: .offset((hours * 3600 + minutes * 60) * (sign == "-" ? -1 : 1)))
@@ -42,17 +43,21 @@ public struct Zone: Sendable, Hashable, CustomStringConvertible {
             (48...57).contains($0) || (65...90).contains($0) || (97...122).contains($0) || "/_-+".utf8.contains($0)
         }
         guard allowed, !name.isEmpty, !name.hasPrefix("/"), name.utf8.count <= 64 else {
-            throw ZoneError("“\(name.prefix(64))” is no time zone; write UTC, an offset such as +02:00, or a name such as Europe/Berlin.")
+            throw ZoneError(
+                "“\(name.prefix(64))” is no time zone; write UTC, an offset such as +02:00, or a name such as Europe/Berlin."
+            )
         }
         let data: Data
         do {
             data = try Files.read("\(directory)/\(name)", limit: 1 << 20)
         } catch {
             throw ZoneError(
-                "the time zone “\(name)” is not known here (\(error)); install the package tzdata, correct the name, or write an offset such as +02:00.")
+                "the time zone “\(name)” is not known here (\(error)); install the package tzdata, correct the name, or write an offset such as +02:00."
+            )
         }
         guard let file = ZoneFile(data) else {
-            throw ZoneError("the file of the time zone “\(name)” in \(directory) is damaged; reinstall the package tzdata.")
+            throw ZoneError(
+                "the file of the time zone “\(name)” in \(directory) is damaged; reinstall the package tzdata.")
         }
         self = Zone(name: name, rules: .file(file))
     }

@@ -19,7 +19,9 @@ struct ZoneFile: Sendable, Hashable {
             let start = 44 + header.length(timeSize: 4)
             guard let second = Header(bytes, at: start) else { return nil }
             guard let end = read(bytes, second, at: start + 44, timeSize: 8) else { return nil }
-            guard end < bytes.count, bytes[end] == 10, let close = bytes[(end + 1)...].firstIndex(of: 10) else { return nil }
+            guard end < bytes.count, bytes[end] == 10, let close = bytes[(end + 1)...].firstIndex(of: 10) else {
+                return nil
+            }
             let footer = String(decoding: bytes[(end + 1)..<close], as: UTF8.self)
             if !footer.isEmpty {
                 guard let parsed = PosixZone(footer) else { return nil }
@@ -47,7 +49,9 @@ struct ZoneFile: Sendable, Hashable {
         var isUTCount, isStandardCount, leaps, times, types, characters: Int
 
         init?(_ bytes: [UInt8], at start: Int) {
-            guard start >= 0, bytes.count >= start + 44, bytes[start..<(start + 4)].elementsEqual("TZif".utf8) else { return nil }
+            guard start >= 0, bytes.count >= start + 44, bytes[start..<(start + 4)].elementsEqual("TZif".utf8) else {
+                return nil
+            }
             let mark = bytes[start + 4]
             version = mark == 0 ? 1 : Int(mark) - 48
             let counts = (0..<6).map { ZoneFile.integer(bytes, at: start + 20 + 4 * $0, size: 4) }
