@@ -62,7 +62,7 @@ var targets: [Target] = [
     room(
         "Coordinator",
         ["Documents", "Linux", "Sandbox", "Measurement", "Ledger", "Missions", "Trust", "Parliament", hummingbird, httpTypes,
-            grdb, logging, lifecycle, nioCore, asyncHTTPClient]),
+            grdb, logging, lifecycle, nioCore, nioHTTP1, asyncHTTPClient]),
     room(
         "Agent",
         ["Documents", "Linux", "Cgroups", "Sandbox", "Fork", "Measurement", "Ledger", "Missions", "Trust", "Promotion",
@@ -101,7 +101,7 @@ var targets: [Target] = [
     tests(
         "Coordinator",
         ["Documents", "Linux", "Measurement", "Ledger", "Missions", "Trust", "Parliament", hummingbird, httpTypes, grdb, logging,
-            nioCore, asyncHTTPClient, crypto]),
+            nioCore, nioHTTP1, asyncHTTPClient, crypto]),
     tests(
         "Agent",
         ["Documents", "Linux", "Cgroups", "Sandbox", "Fork", "Measurement", "Ledger", "Missions", "Trust", "Promotion", "Parliament",

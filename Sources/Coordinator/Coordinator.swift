@@ -5,7 +5,7 @@ internal import Ledger
 internal import Linux
 public import Logging
 internal import NIOCore
-public import ServiceLifecycle
+internal import ServiceLifecycle
 
 /// The server that keeps missions, sessions, votes and the ledger. It needs no root and can promote nothing by itself.
 ///

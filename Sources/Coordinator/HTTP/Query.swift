@@ -1,3 +1,4 @@
+internal import Documents
 internal import FoundationEssentials
 
 /// The query of a URL, decoded as forms are (WHATWG URL, application/x-www-form-urlencoded): `+` is a space.

@@ -1,5 +1,6 @@
 internal import Documents
 internal import FoundationEssentials
+internal import Measurement
 internal import Missions
 
 /// Missions as the API shows them (DESIGN section 9: these names are a promise). What was not measured is `null`.
@@ -10,7 +11,7 @@ enum MissionView {
             "mission_id": .string(mission.id), "title": .string(mission.file.title),
             "description": .string(mission.file.description), "rationale": .string(mission.file.rationale),
             "phase": .string(mission.phase.rawValue), "trust_score": number(evidence?.trust.total),
-            "kpi_score": number(evidence?.metrics.overall_score.map { $0 / 100 }),
+            "kpi_score": number(evidence?.metrics.overallScore.map { $0 / 100 }),
             "consensus_reached": .bool(mission.consensusAt != nil), "approved_for_live": .bool(wasApproved(mission)),
             "created_at": time(mission.createdAt), "parliament_session_id": text(mission.sessionID),
             "updated_at": time(mission.updatedAt), "severity": .string(mission.file.severity.rawValue),
@@ -23,14 +24,14 @@ enum MissionView {
         var all = summary(mission)
         let metrics = mission.evidence?.metrics
         all["kpi_metrics"] = [
-            "performance_improvement": number(metrics?.performance_improvement),
-            "error_rate_reduction": number(metrics?.error_rate_reduction),
-            "latency_improvement": number(metrics?.latency_improvement),
-            "memory_efficiency": number(metrics?.memory_efficiency),
-            "code_quality_score": number(metrics?.code_quality_score), "test_coverage": number(metrics?.test_coverage),
-            "security_score": number(metrics?.security_score), "overall_score": number(metrics?.overall_score),
+            "performance_improvement": number(metrics?.performanceImprovement),
+            "error_rate_reduction": number(metrics?.errorRateReduction),
+            "latency_improvement": number(metrics?.latencyImprovement),
+            "memory_efficiency": number(metrics?.memoryEfficiency),
+            "code_quality_score": number(metrics?.codeQualityScore), "test_coverage": number(metrics?.testCoverage),
+            "security_score": number(metrics?.securityScore), "overall_score": number(metrics?.overallScore),
         ]
-        all["sandbox_results"] = try mission.evidence.map { evidence in
+        all["sandbox_results"] = mission.evidence.map { evidence in
             let report = evidence.sandbox
             return [
                 "success": .bool(report.success), "tests_passed": .integer(Int64(report.tests_passed)),

@@ -4,6 +4,7 @@ internal import FoundationEssentials
 internal import Linux
 internal import Logging
 internal import NIOCore
+internal import NIOHTTP1
 
 /// Tells people through webhooks and commands. Notices wait in the store's outbox; a hook that fails is tried again later,
 /// more and more rarely, and never holds up anything else.
@@ -61,9 +62,9 @@ actor Notifier {
         let next = try? await store.read { try $0.nextNoticeTime() }
         guard !awake else { return }
         let alarm = next.map { time in
-            Task { [weak self] in
+            Task {
                 try? await Task.sleep(for: .seconds(max(0.1, time.timeIntervalSince(clock()))))
-                if !Task.isCancelled { await self?.wake() }
+                if !Task.isCancelled { wake() }
             }
         }
         await withCheckedContinuation { waiting = $0 }

@@ -3,6 +3,7 @@ internal import FoundationEssentials
 internal import HTTPTypes
 internal import Hummingbird
 internal import Ledger
+internal import Missions
 internal import Parliament
 
 /// Signed acts beside approvals.

@@ -3,6 +3,7 @@ internal import FoundationEssentials
 internal import HTTPTypes
 internal import Hummingbird
 internal import Ledger
+internal import Missions
 
 /// Tokens, hosts, pause, threshold.
 extension RouteTable {

@@ -4,6 +4,7 @@ internal import HTTPTypes
 internal import Hummingbird
 internal import Ledger
 internal import Missions
+internal import Parliament
 
 /// What people do to a mission besides voting on it.
 extension RouteTable {
