@@ -6,9 +6,9 @@ internal import FoundationEssentials
 internal import Ledger
 internal import Linux
 public import Logging
-internal import Missions
+public import Missions
 internal import Promotion
-internal import Sandbox
+public import Sandbox
 
 extension AgentContext {
     /// The real thing: this host, its kernel, its clock. Throws a sentence for whatever is missing.

@@ -1,3 +1,5 @@
+internal import Ledger
+internal import Logging
 internal import Documents
 internal import FoundationEssentials
 internal import Linux

@@ -1,3 +1,5 @@
+internal import Fork
+internal import Logging
 internal import Documents
 internal import FoundationEssentials
 internal import Ledger
@@ -45,6 +47,7 @@ extension AgentService {
             subject: [Statement.Subject(name: "change-set", sha256: evidence.changeSet)],
             predicateType: Evidence.predicateType, predicate: try JSON(encoding: evidence))
         let envelope = try statement.signed(by: context.key)
+        try Nonces(state: context.places.agentState).issue(evidence.nonce, mission: mission.id, now: context.now)
         try folder.write("evidence.json", envelope)
         try folder.write("manifest.json", outcome.changeSet.manifest)
         try folder.write("base.json", outcome.base.document)

@@ -1,3 +1,5 @@
+internal import Fork
+internal import Logging
 internal import Documents
 internal import FoundationEssentials
 internal import Ledger

@@ -1,8 +1,8 @@
 public import AsyncHTTPClient
-public import Documents
+internal import Documents
 public import FoundationEssentials
 public import Ledger
-public import Linux
+internal import Linux
 public import Logging
 public import Missions
 public import Promotion

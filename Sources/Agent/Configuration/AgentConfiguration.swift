@@ -1,4 +1,4 @@
-public import Documents
+internal import Documents
 
 /// The agent's own settings, from `agent.yaml`; every key has a default.
 public struct AgentConfiguration: Sendable, Equatable {

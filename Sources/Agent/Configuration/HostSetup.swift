@@ -1,7 +1,7 @@
 public import Documents
-public import FoundationEssentials
+internal import FoundationEssentials
 internal import Ledger
-public import Linux
+internal import Linux
 internal import Trust
 
 /// Makes what a host needs before Grace runs on it for the first time: directories, default policy files, tokens. What is

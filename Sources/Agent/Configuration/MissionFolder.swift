@@ -1,10 +1,10 @@
-public import Documents
+internal import Documents
 public import Fork
 public import FoundationEssentials
 public import Ledger
-public import Linux
+internal import Linux
 public import Measurement
-public import Missions
+internal import Missions
 
 /// What the agent keeps of one mission on its own disk, below `STATE/agent/missions/ID`: enough to go on after a kill at any
 /// instruction, and the agent's own copy of what people vote on.

@@ -1,5 +1,5 @@
-public import Documents
-public import FoundationEssentials
+internal import Documents
+internal import FoundationEssentials
 public import Ledger
 internal import Linux
 public import Missions

@@ -1,4 +1,4 @@
-public import Documents
+internal import Documents
 public import Missions
 
 /// A rule that notices a problem: an HTTP probe whose latency rises above its own norm (DESIGN section 2, phase 1).

@@ -1,6 +1,7 @@
 public import AsyncHTTPClient
 internal import FoundationEssentials
 internal import NIOCore
+internal import NIOHTTP1
 
 /// Asks a URL of the live host and says how long the whole answer took.
 public struct Prober: Sendable {

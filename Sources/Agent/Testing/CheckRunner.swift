@@ -49,14 +49,14 @@ struct CheckRunner {
             name: check.name, passed: exit.isSuccess, exitCode: exit.shellCode,
             message: exit.isSuccess ? "exit 0" : "\(exit): \(process.tail)")
         if let path = check.junit {
-            let report = try Reports.junit(try await read(path, in: sandbox))
+            let report = try Reports.junit(try await read(path, in: sandbox), name: path)
             result.testsPassed = report.passed
             result.testsFailed = report.failed
             if report.failed > 0 { result.passed = false }
             result.message = "\(report.passed) tests passed, \(report.failed) failed"
         }
         if let path = check.coverage {
-            let coverage = try Reports.coverage(try await read(path, in: sandbox))
+            let coverage = try Reports.coverage(try await read(path, in: sandbox), name: path).share
             result.coverage = coverage
             // The baseline's coverage is not measured by this check: the figure stands for the candidate alone.
             once[.test_coverage] = OnceMeasurement(

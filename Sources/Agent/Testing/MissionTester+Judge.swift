@@ -1,6 +1,7 @@
 internal import Documents
 internal import Fork
 internal import FoundationEssentials
+internal import Linux
 internal import Measurement
 internal import Missions
 internal import Sandbox
@@ -24,7 +25,7 @@ extension MissionTester {
             stage: .evidence,
             ConstitutionContext(
                 mission: mission, changes: changes, base: prepared.base, trial: trial,
-                completeness: completeness(prepared.sandboxes.profile),
+                completeness: Self.completeness(prepared.sandboxes.profile),
                 gracePaths: ConstitutionContext.standardGracePaths + bench.masks))
         let required = policies.governance.requiredKPIs(context)
         let result = trial ?? Self.notRun
@@ -65,7 +66,7 @@ extension MissionTester {
         return reasons
     }
 
-    private func completeness(_ profile: Profile) -> EvidenceCompleteness {
+    static func completeness(_ profile: Profile) -> EvidenceCompleteness {
         EvidenceCompleteness(
             commands: .recorded,
             deniedCalls: .notPossible("denied calls are answered with an error and not counted by this sandbox engine"),

@@ -1,12 +1,10 @@
-public import Documents
+internal import Documents
 public import Fork
-public import FoundationEssentials
-public import Ledger
+internal import FoundationEssentials
 internal import Linux
-public import Measurement
+internal import Measurement
 public import Missions
 internal import Sandbox
-public import Trust
 
 /// Phase 2 of a mission: fork, apply, check, try, scan, judge (DESIGN section 2).
 ///

@@ -43,7 +43,7 @@ enum ReadyCheck {
     private static func exchange(_ socket: Int32, _ target: Target, timeout: Double) throws -> Result<Int, AgentError> {
         let request = "GET \(target.path) HTTP/1.1\r\nHost: \(target.host):\(target.port)\r\nConnection: close\r\n\r\n"
         let bytes = Array(request.utf8)
-        guard bytes.withUnsafeBytes({ send(socket, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL.rawValue)) }) == bytes.count else {
+        guard bytes.withUnsafeBytes({ send(socket, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }) == bytes.count else {
             return .failure(AgentError("the connection closed before the request was sent"))
         }
         var answer = [UInt8](repeating: 0, count: 64)
