@@ -107,7 +107,7 @@ import Testing
         let fixture = try Fixture()
         // As if the agent had been killed just after starting the command: the phase says running, the shell holds the lock.
         let promoter = fixture.promoter()
-        let command = try intent(fixture, run: "sleep 0.5; touch done")
+        let command = try intent(fixture, run: "touch begun; sleep 0.5; touch done")
         try promoter.store.lock().close()
         try promoter.store.create("r")
         try promoter.store.write(command.document, as: JournalStore.intent, of: "r")
@@ -115,7 +115,9 @@ import Testing
         let runner = CommandRunner(directory: promoter.store.path("r"), calls: promoter.calls)
         try runner.permit(.run)
         let orphan = Task { try await runner.run(.run, command.run, of: command) }
-        while try await runner.waitForOrphan(.run, limit: 0) { try await Task.sleep(for: .milliseconds(5)) }
+        for _ in 0..<1000 where try Files.status(fixture.path("/begun")) == nil {
+            try await Task.sleep(for: .milliseconds(10))
+        }
         let outcomes = try await promoter.recover()
         #expect(outcomes.map(\.live) == [.new])
         #expect(try await orphan.value.exitCode == 0)
