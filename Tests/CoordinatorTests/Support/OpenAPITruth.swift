@@ -1,5 +1,6 @@
 import Documents
 import HTTPTypes
+import NIOHTTP1
 
 @testable import Coordinator
 
