@@ -1,3 +1,4 @@
+import Foundation
 import Agent
 import FoundationEssentials
 import Glibc
@@ -67,14 +68,16 @@ actor CoordinatorProcess {
         lifeline = nil
         guard let pid else { return }
         for _ in 0..<100 {
-            if (try? Processes.reap(pid)) ?? .exited(0) != nil { return }
+            // keepRunning may have reaped it: an error says so.
+            guard let state = try? Processes.reap(pid) else { return }
+            if state != nil { return }
             try? await Task.sleep(for: .milliseconds(50))
         }
         try? Processes.kill(pid, SIGKILL)
     }
 
     private static func locate() throws -> String {
-        let own = try Files.readlink("/proc/self/exe")
+        let own = try Files.readlink("/proc/self/exe").display
         let path = "/" + own.split(separator: "/").dropLast().joined(separator: "/") + "/grace-coordinator"
         guard try Files.status(path) != nil else {
             throw Failure("grace-coordinator is not beside this program (\(path)); install both, or run `grace agent` with a coordinator elsewhere.")
@@ -138,7 +141,7 @@ enum Approvers {
                         + "`grace up --approver you@example.org=~/.ssh/id_ed25519.pub`.", code: 2)
             }
             try Files.makeDirectory(user.home + "/.config/grace", mode: 0o700, intermediate: true)
-            try await SSHKeygen.generate(path: path, comment: name, passphrase: passphrase)
+            _ = try await SSHKeygen.generate(path: path, comment: name, passphrase: passphrase)
             for file in [user.home + "/.config/grace", path, path + ".pub"] {
                 try Files.chown(BytePath(file), uid: user.uid, gid: user.gid)
             }

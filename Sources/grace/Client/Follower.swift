@@ -1,3 +1,4 @@
+import NIOHTTP1
 import Documents
 import FoundationEssentials
 import Missions

@@ -22,7 +22,7 @@ struct Doctor: AsyncParsableCommand {
         do {
             let engine = SandboxEngine(
                 cgroups: try? CgroupHost.detect(), cgroupParent: "grace", helper: try SandboxEngine.locateHelper(), scratch: scratch)
-            features = try await engine.features()
+            features = engine.features()
         } catch {
             helperProblem = "\(error)"
         }

@@ -1,3 +1,4 @@
+import Agent
 import ArgumentParser
 import Documents
 import FoundationEssentials
@@ -37,7 +38,7 @@ struct Keys: AsyncParsableCommand {
             guard noPassphrase || !passphrase.isEmpty else {
                 throw Failure("The passphrase is empty; say --no-passphrase if that is meant.", code: 2)
             }
-            try await SSHKeygen.generate(path: path, comment: principal, passphrase: passphrase)
+            _ = try await SSHKeygen.generate(path: path, comment: principal, passphrase: passphrase)
             let line = try AllowedSignersLine.make(principal: principal, publicKeyFile: path + ".pub")
             Terminal.line("The key is \(path). Its line for allowed_signers:")
             Terminal.line(line)

@@ -56,9 +56,10 @@ struct Up: AsyncParsableCommand {
             places: places, profiles: profiles.map(\.absolute) + ProfileDirectories.standard, coordinator: url,
             http: HTTPClient.shared, logger: logger)
         let service = AgentService(context)
+        let log = logger
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { try await service.run() }
-            group.addTask { try await coordinator.keepRunning(logger) }
+            group.addTask { try await coordinator.keepRunning(log) }
             group.addTask { await Signals.terminated() }
             try await group.next()
             group.cancelAll()
@@ -114,7 +115,7 @@ struct AgentCommand: AsyncParsableCommand {
 /// Where profiles lie besides the configuration: beside an installed binary, or in the source tree it was built in.
 enum ProfileDirectories {
     static var standard: [String] {
-        guard let executable = try? Files.readlink("/proc/self/exe") else { return [] }
+        guard let executable = (try? Files.readlink("/proc/self/exe"))?.string else { return [] }
         let directory = executable.split(separator: "/").dropLast().joined(separator: "/")
         return ["/\(directory)/../share/grace/sandbox-profiles", "/\(directory)/../../../sandbox-profiles"].filter {
             (try? Files.status($0)) != nil

@@ -25,7 +25,7 @@ enum Format {
     static func value(_ value: Double, unit: String) -> String {
         switch unit {
         case "seconds": value < 1 ? decimal(value * 1000, 2) + " ms" : decimal(value, 2) + " s"
-        case "bytes": value < 1 << 20 ? decimal(value / 1024, 1) + " KiB" : decimal(value / Double(1 << 20), 1) + " MiB"
+        case "bytes": value < 1_048_576 ? decimal(value / 1024, 1) + " KiB" : decimal(value / 1_048_576, 1) + " MiB"
         case "share": percent(value, 2)
         case "per second": decimal(value, 1) + " /s"
         default: decimal(value, 2)
