@@ -75,10 +75,11 @@ import Testing
             #expect(try cgroup.processes().count == 1)
             try Processes.kill(agent, SIGKILL)
             _ = try await Processes.wait(agent)
-            #expect(csandbox_receive(ours.raw, &message, &raw, &count, 1) == 0)  // PID 1 is gone
             withExtendedLifetime(joins) {}
             for _ in 0..<200 where try !cgroup.processes().isEmpty { try await Task.sleep(for: .milliseconds(20)) }
             #expect(try cgroup.processes().isEmpty)
+            try await cgroup.kill()
+            #expect(csandbox_receive(ours.raw, &message, &raw, &count, 1) == 0)  // PID 1 is gone
             try await cgroup.remove()
         }
     }
