@@ -46,6 +46,46 @@ public enum ActFault: Error, Sendable, Equatable, CustomStringConvertible {
     case notInLedger(String)
     case checkpointSeen(String)
 
+    /// The case's name, for programs: journals, the API, tests. It does not change with the sentences.
+    public var code: String {
+        switch self {
+        case .payloadType: "payloadType"
+        case .signatureCount: "signatureCount"
+        case .malformed: "malformed"
+        case .namespace: "namespace"
+        case .signature: "signature"
+        case .keyHint: "keyHint"
+        case .statement: "statement"
+        case .predicateType: "predicateType"
+        case .keyNotAllowed: "keyNotAllowed"
+        case .keyOfAnother: "keyOfAnother"
+        case .userPresenceMissing: "userPresenceMissing"
+        case .notListed: "notListed"
+        case .proposerBarred: "proposerBarred"
+        case .issuedInFuture: "issuedInFuture"
+        case .expired: "expired"
+        case .lifetimeTooLong: "lifetimeTooLong"
+        case .replayed: "replayed"
+        case .decision: "decision"
+        case .otherSession: "otherSession"
+        case .otherMission: "otherMission"
+        case .otherMissionFile: "otherMissionFile"
+        case .otherHost: "otherHost"
+        case .otherChangeSet: "otherChangeSet"
+        case .otherEvidence: "otherEvidence"
+        case .otherBase: "otherBase"
+        case .otherGovernance: "otherGovernance"
+        case .otherConstitution: "otherConstitution"
+        case .otherApprovers: "otherApprovers"
+        case .otherNonce: "otherNonce"
+        case .otherThreshold: "otherThreshold"
+        case .noReason: "noReason"
+        case .revoked: "revoked"
+        case .notInLedger: "notInLedger"
+        case .checkpointSeen: "checkpointSeen"
+        }
+    }
+
     public var description: String {
         switch self {
         case .payloadType(let type): "its payload is of type \(type), not an in-toto statement"

@@ -41,6 +41,44 @@ public enum Refusal: Error, Sendable, Equatable, CustomStringConvertible {
     case ledgerForked(String)
     case sessionNotInLedger(String)
 
+    /// The case's name, for programs: journals, the API, tests. It does not change with the sentences.
+    public var code: String {
+        switch self {
+        case .paused: "paused"
+        case .evidenceNotOwn: "evidenceNotOwn"
+        case .evidenceOfOtherHost: "evidenceOfOtherHost"
+        case .evidenceOfOtherMission: "evidenceOfOtherMission"
+        case .missionFileChanged: "missionFileChanged"
+        case .changeSetChanged: "changeSetChanged"
+        case .baseDocumentChanged: "baseDocumentChanged"
+        case .governanceChanged: "governanceChanged"
+        case .constitutionChanged: "constitutionChanged"
+        case .approversChanged: "approversChanged"
+        case .nonceUnknown: "nonceUnknown"
+        case .nonceExpired: "nonceExpired"
+        case .nonceBurned: "nonceBurned"
+        case .blobsDamaged: "blobsDamaged"
+        case .baseConflict: "baseConflict"
+        case .checkFailed: "checkFailed"
+        case .notMeasured: "notMeasured"
+        case .regression: "regression"
+        case .inconclusive: "inconclusive"
+        case .trustTooLow: "trustTooLow"
+        case .ruleForbids: "ruleForbids"
+        case .ruleNeedsOverride: "ruleNeedsOverride"
+        case .principleViolated: "principleViolated"
+        case .judgementInvalid: "judgementInvalid"
+        case .nobodyMayApprove: "nobodyMayApprove"
+        case .proposerUnknown: "proposerUnknown"
+        case .tooFewPeople: "tooFewPeople"
+        case .approval: "approval"
+        case .override: "override"
+        case .checkpointRefused: "checkpointRefused"
+        case .ledgerForked: "ledgerForked"
+        case .sessionNotInLedger: "sessionNotInLedger"
+        }
+    }
+
     public var description: String {
         switch self {
         case .paused: "This host is paused: `grace resume` lets promotions go on."

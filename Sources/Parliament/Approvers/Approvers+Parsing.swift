@@ -14,8 +14,9 @@ extension Approvers {
         if let root = reader.root, let members = root.mapping(keys: ["groups", "rules", "overrides"]) {
             groups = Self.groups(members["groups"], root)
             if let list = members["rules"] {
-                rules = (list.list() ?? []).compactMap { rule($0, groups) }
-                if list.isList, rules.isEmpty, reader.problems.isEmpty {
+                let items = list.list()
+                rules = (items ?? []).compactMap { rule($0, groups) }
+                if items?.isEmpty ?? false {
                     list.problem("there is no rule, so nobody could ever approve anything.")
                 }
             } else {
