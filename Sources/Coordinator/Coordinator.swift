@@ -61,13 +61,15 @@ public struct Coordinator: Sendable {
     /// Serves until the task is cancelled or a graceful shutdown begins.
     ///
     /// - Parameter listening: called once with the URL that is listened at, such as `http://127.0.0.1:8420`.
+    /// - Throws: when the address can't be listened at.
     public func run(listening: @escaping @Sendable (String) async -> Void = { _ in }) async throws {
         let hub = hub
         let host = configuration.host
         let application = Application(
             responder: Dispatcher(hub: hub, routes: RouteTable.all),
             server: .http1(configuration: .init(idleTimeout: .seconds(120))),
-            configuration: ApplicationConfiguration(address: .hostname(host, port: configuration.port), serverName: "grace"),
+            configuration: ApplicationConfiguration(
+                address: .hostname(host, port: configuration.port), serverName: "grace"),
             services: [Housekeeping(hub: hub)],
             onServerRunning: { channel in
                 let port = channel.localAddress?.port ?? 0
@@ -77,8 +79,9 @@ public struct Coordinator: Sendable {
         try await application.run()
     }
 
-    /// Closes the store; nothing may be served any more.
-    public func close() throws {
+    /// Closes the store and gives the ledger free; nothing may be served any more.
+    public func close() async throws {
+        await hub.ledger.close()
         try hub.store.close()
     }
 }
@@ -143,18 +146,26 @@ extension MissionTransaction {
         let old = try writer.tokens().filter { $0.source == .configuration }
         for wanted in configuration.tokens {
             if var known = try writer.token(sha256: wanted.sha256) {
-                guard known.principal != wanted.principal || known.role != wanted.role || known.revokedAt != nil else { continue }
-                (known.principal, known.role, known.revokedAt, known.source) = (wanted.principal, wanted.role, nil, .configuration)
+                guard known.principal != wanted.principal || known.role != wanted.role || known.revokedAt != nil else {
+                    continue
+                }
+                (known.principal, known.role, known.revokedAt, known.source) = (
+                    wanted.principal, wanted.role, nil, .configuration
+                )
                 try writer.save(known)
             } else {
                 try writer.save(
                     TokenRecord(
-                        id: "t-" + wanted.sha256.short, principal: wanted.principal, role: wanted.role, sha256: wanted.sha256,
+                        id: "t-" + wanted.sha256.short, principal: wanted.principal, role: wanted.role,
+                        sha256: wanted.sha256,
                         source: .configuration, createdAt: now))
             }
             try record(
                 "token.configured", mission: nil, actor: "coordinator",
-                body: ["token": .string("t-" + wanted.sha256.short), "role": .string(wanted.role.rawValue), "principal": .string(wanted.principal)])
+                body: [
+                    "token": .string("t-" + wanted.sha256.short), "role": .string(wanted.role.rawValue),
+                    "principal": .string(wanted.principal),
+                ])
         }
         let kept = Set(configuration.tokens.map(\.sha256))
         for var gone in old where gone.revokedAt == nil && !kept.contains(gone.sha256) {

@@ -49,7 +49,8 @@ extension Hub {
         if let trouble = state.trouble {
             all.append(ComponentState(name: "ledger", status: "failed", detail: oneLine(trouble)))
         } else {
-            all.append(ComponentState(name: "ledger", status: "ok", detail: "\(state.size) entries, \(state.backlog) waiting"))
+            all.append(
+                ComponentState(name: "ledger", status: "ok", detail: "\(state.size) entries, \(state.backlog) waiting"))
         }
         let listeners = await mesh.subscriberCount
         all.append(ComponentState(name: "mesh", status: "ok", detail: "\(listeners) listeners"))
@@ -57,7 +58,9 @@ extension Hub {
         all.append(
             ComponentState(
                 name: "hooks", status: "ok",
-                detail: "\(configuration.hooks.count) configured, \(waiting.map(String.init) ?? "unknown how many") notices waiting"))
+                detail:
+                    "\(configuration.hooks.count) configured, \(waiting.map(String.init) ?? "unknown how many") notices waiting"
+            ))
         for host in hosts {
             let silence = now.timeIntervalSince(host.lastSeen)
             all.append(
@@ -72,7 +75,8 @@ extension Hub {
     func figures() async throws -> Figures {
         let (missions, sessions, hosts, notices, pause) = try await store.read { reader in
             (
-                try reader.missionCounts(), try reader.sessions(status: "open", mission: nil, limit: 1, after: nil).total,
+                try reader.missionCounts(),
+                try reader.sessions(status: "open", mission: nil, limit: 1, after: nil).total,
                 try reader.hosts(), try reader.noticeCount(hook: nil), try reader.setting(Setting.pause)
             )
         }
@@ -98,7 +102,9 @@ enum Prometheus {
             MissionPhase.allCases.map { ([("phase", $0.rawValue)], Double(figures.missions[$0] ?? 0)) })
         metric("grace_sessions_open", "gauge", "Sessions that wait for votes.", [([], Double(figures.openSessions))])
         metric("grace_ledger_entries", "gauge", "Entries in the Merkle log.", [([], Double(figures.ledger.size))])
-        metric("grace_ledger_backlog", "gauge", "Entries that wait to be appended.", [([], Double(figures.ledger.backlog))])
+        metric(
+            "grace_ledger_backlog", "gauge", "Entries that wait to be appended.", [([], Double(figures.ledger.backlog))]
+        )
         metric("grace_event_listeners", "gauge", "Open event streams.", [([], Double(figures.listeners))])
         metric("grace_notices_waiting", "gauge", "Notices that wait for a hook.", [([], Double(figures.notices))])
         metric("grace_paused", "gauge", "1 while Grace is paused.", [([], figures.paused ? 1 : 0)])

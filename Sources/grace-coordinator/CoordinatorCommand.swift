@@ -20,7 +20,10 @@ struct CoordinatorCommand: AsyncParsableCommand {
     @Option(help: "The address to listen at, such as 127.0.0.1:8420; port 0 takes a free one.")
     var listen: String?
 
-    @Option(help: "The directory of the store, the ledger and blobs (default: $GRACE_STATE_DIR/coordinator, /var/lib/grace/coordinator).")
+    @Option(
+        help:
+            "The directory of the store, the ledger and blobs (default: $GRACE_STATE_DIR/coordinator, /var/lib/grace/coordinator)."
+    )
     var state: String?
 
     @Flag(help: "End when standard input ends: for a program that starts this one.")
@@ -31,15 +34,19 @@ struct CoordinatorCommand: AsyncParsableCommand {
 
     func run() async throws {
         guard !custodial else {
-            throw ValidationError("--custodial is not built: this coordinator never holds an approver's key. Sign with “grace vote … --key”.")
+            throw ValidationError(
+                "--custodial is not built: this coordinator never holds an approver's key. Sign with “grace vote … --key”."
+            )
         }
         LoggingSystem.bootstrap { StreamLogHandler.standardError(label: $0) }
         var logger = Logger(label: "grace-coordinator")
-        if let level = ProcessInfo.processInfo.environment["LOG_LEVEL"].flatMap(Logger.Level.init) { logger.logLevel = level }
+        if let level = ProcessInfo.processInfo.environment["LOG_LEVEL"].flatMap(Logger.Level.init) {
+            logger.logLevel = level
+        }
         do {
             let coordinator = try await Coordinator(configuration: try settings(), logger: logger)
             try await serve(coordinator, logger)
-            try coordinator.close()
+            try await coordinator.close()
         } catch let problems as Problems {
             try fail(problems.description, 2)
         } catch let error as ExitWith {
@@ -63,7 +70,10 @@ struct CoordinatorCommand: AsyncParsableCommand {
         var result: CoordinatorConfiguration
         if FileManager.default.fileExists(atPath: file) || config != nil {
             guard let text = try? String(contentsOfFile: file, encoding: .utf8) else {
-                throw ExitWith(message: "The configuration file \(file) can't be read as UTF-8 text. Give one that exists with --config.", code: 2)
+                throw ExitWith(
+                    message:
+                        "The configuration file \(file) can't be read as UTF-8 text. Give one that exists with --config.",
+                    code: 2)
             }
             result = try CoordinatorConfiguration.parse(file: file, text: text, state: home + "/coordinator")
         } else {

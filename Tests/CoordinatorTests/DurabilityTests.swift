@@ -38,7 +38,8 @@ struct DurabilityTests {
         #expect(try await fixture.get("/api/agent/pause", token: "agent-token")["reason"]?.string == "lunch")
         #expect(try await fixture.get("/api/log/verify").json == log.json)
         // What this token fetched before the restart still counts.
-        let vote = try await fixture.post("/api/parliament/sessions/\(session)/vote", ["vote": "reject"], token: "ann-token")
+        let vote = try await fixture.post(
+            "/api/parliament/sessions/\(session)/vote", ["vote": "reject"], token: "ann-token")
         #expect(vote.status == 409 || vote.status == 200)
         await fixture.stop()
     }
@@ -64,7 +65,9 @@ struct DurabilityTests {
         let verified = try await fixture.get("/api/log/verify")
         #expect(verified["intact"]?.bool == true)
         #expect(verified["entries"]?.integer == before + 2)
-        let kinds = (try await fixture.get("/api/log/entries?mission=\(id)")["entries"]?.array ?? []).compactMap { $0["kind"]?.string }
+        let kinds = (try await fixture.get("/api/log/entries?mission=\(id)")["entries"]?.array ?? []).compactMap {
+            $0["kind"]?.string
+        }
         #expect(kinds == ["mission.created", "mission.feedback"])
         let all = try await fixture.get("/api/log/entries?limit=200")["entries"]?.array ?? []
         #expect(Set(all.compactMap { $0["id"]?.string }).count == all.count)
@@ -94,22 +97,28 @@ struct DurabilityTests {
         let file = state + "/told"
         configuration.hooks = [
             HookSettings(target: .command(["/bin/sh", "-c", "cat >> \(file); echo >> \(file)"])),
-            HookSettings(target: .command(["/bin/sh", "-c", "test -e \(state)/up && cat > \(state)/late"]), events: [.sessionOpened]),
+            HookSettings(
+                target: .command(["/bin/sh", "-c", "test -e \(state)/up && cat > \(state)/late"]),
+                events: [.sessionOpened]),
             HookSettings(target: .webhook("http://127.0.0.1:9/unreachable")),
         ]
         let fixture = try await Fixture.start(configuration, clock: clock)
         let agent = try await TestAgent.enrolled(fixture)
         let (_, session) = try await agent.toConsensus()
         func told() -> [JSON] {
-            ((try? Files.readString(file)) ?? "").split(separator: "\n").compactMap { try? JSON(parsing: Data($0.utf8)) }
+            ((try? Files.readString(file)) ?? "").split(separator: "\n").compactMap {
+                try? JSON(parsing: Data($0.utf8))
+            }
         }
-        try await eventually { told().contains { $0["event"]?.string == "session_opened" && $0["session_id"]?.string == session } }
+        try await eventually {
+            told().contains { $0["event"]?.string == "session_opened" && $0["session_id"]?.string == session }
+        }
         clock.advance(3500)
         try await eventually { told().contains { $0["event"]?.string == "session_expiring" } }
         clock.advance(200)
         try await eventually { told().contains { $0["event"]?.string == "session_expired" } }
         try Files.writeAtomically(state + "/up", Data())
-        clock.advance(60)
+        clock.advance(3600)
         await fixture.coordinator.hub.notifier.wake()
         try await eventually { (try? Files.status(state + "/late")) != nil }
         #expect(told().count == 3)

@@ -20,7 +20,8 @@ struct EventTests {
 
     /// Listens until `enough`, then leaves.
     static func listen(
-        _ fixture: Fixture, _ query: String = "", last: String? = nil, begun: (@Sendable () async throws -> Void)? = nil,
+        _ fixture: Fixture, _ query: String = "", last: String? = nil,
+        begun: (@Sendable () async throws -> Void)? = nil,
         until enough: ([Event]) -> Bool
     ) async throws -> [Event] {
         var request = HTTPClientRequest(url: fixture.base + "/api/events" + query)
@@ -62,12 +63,14 @@ struct EventTests {
                 begun: {
                     let (id, _) = try await agent.toConsensus()
                     let answer = try await fixture.post(
-                        "/api/agent/missions/\(id)/progress", ["stage": "trial", "text": "block 3 of 80"], token: "agent-token")
+                        "/api/agent/missions/\(id)/progress", ["stage": "trial", "text": "block 3 of 80"],
+                        token: "agent-token")
                     #expect(answer.status == 200)
                 }, until: { $0.contains { $0.name == "mission.progress" } })
             #expect(
                 events.map(\.name) == [
-                    "mission.created", "mission.test_started", "mission.evidence", "mission.test_passed", "mission.session_opened",
+                    "mission.created", "mission.test_started", "mission.evidence", "mission.test_passed",
+                    "mission.session_opened",
                     "mission.progress",
                 ])
             let ids = events.compactMap(\.id)
@@ -94,15 +97,20 @@ struct EventTests {
         }
     }
 
-    @Test("topics fit patterns as they should", arguments: [
-        ("mission.*", "mission.created", true), ("mission.*", "missions.created", false), ("*", "agent.enrolled", true),
-        ("mission.frozen,agent.*", "agent.enrolled", true), ("mission.frozen", "mission.frozen.x", false),
-    ])
+    @Test(
+        "topics fit patterns as they should",
+        arguments: [
+            ("mission.*", "mission.created", true), ("mission.*", "missions.created", false),
+            ("*", "agent.enrolled", true),
+            ("mission.frozen,agent.*", "agent.enrolled", true), ("mission.frozen", "mission.frozen.x", false),
+        ])
     func patterns(pattern: String, topic: String, fits: Bool) throws {
         #expect(try #require(TopicPattern(pattern)).matches(topic) == fits)
     }
 
-    @Test("what is no pattern is refused", arguments: ["", "mission.", ".x", "mission.*.x", "a,,b", "A", "mission.\u{e4}"])
+    @Test(
+        "what is no pattern is refused",
+        arguments: ["", "mission.", ".x", "mission.*.x", "a,,b", "A", "mission.\u{e4}"])
     func noPatterns(text: String) {
         #expect(TopicPattern(text) == nil)
     }

@@ -20,7 +20,8 @@ struct MissionFlowTests {
             let (mission, session) = try await agent.toConsensus()
             let (_, envelope) = try await ann.sign(fixture, mission)
             let vote = try await fixture.post(
-                "/api/parliament/sessions/\(session)/vote", ["vote": "approve", "reason": "good", "signature": envelope],
+                "/api/parliament/sessions/\(session)/vote",
+                ["vote": "approve", "reason": "good", "signature": envelope],
                 token: "ann-token")
             #expect(vote.status == 200)
             #expect(vote["decision"]?.string == "approved")
@@ -38,7 +39,8 @@ struct MissionFlowTests {
                 let proof = try (entry["proof"]?.array ?? []).map { try #require(Digest(hex: $0.string ?? "")) }
                 #expect(
                     MerkleProof.verifyInclusion(
-                        leaf: MerkleHash.leaf(leaf), index: UInt64(entry["index"]?.integer ?? -1), size: head.size, proof: proof,
+                        leaf: MerkleHash.leaf(leaf), index: UInt64(entry["index"]?.integer ?? -1), size: head.size,
+                        proof: proof,
                         root: head.root))
                 kinds.append(try LedgerEntry(leaf: leaf).kind)
             }
@@ -55,7 +57,9 @@ struct MissionFlowTests {
             #expect(shown["kpi_metrics"]?["latency_improvement"]?.number == 100)
             #expect(shown["kpi_metrics"]?["test_coverage"]?.isNull == true)
             #expect(shown["sandbox_results"]?["tests_passed"]?.integer == 3)
-            #expect(shown["executed_at"]?.string != nil && shown["consensus_at"]?.string != nil && shown["tested_at"]?.string != nil)
+            #expect(
+                shown["executed_at"]?.string != nil && shown["consensus_at"]?.string != nil
+                    && shown["tested_at"]?.string != nil)
             let verified = try await fixture.get("/api/log/verify", token: "viewer-token")
             #expect(verified["intact"]?.bool == true)
             #expect((verified["entries"]?.integer ?? 0) > 10)
@@ -63,7 +67,8 @@ struct MissionFlowTests {
             let transitions = (log["entries"]?.array ?? []).filter { $0["kind"]?.string == "mission.transition" }
             #expect(
                 transitions.compactMap { $0["body"]?["to"]?.string } == [
-                    "sandbox_testing", "discussion", "consensus", "live_execution", "monitoring", "complete", "rolling_back", "rolled_back",
+                    "sandbox_testing", "discussion", "consensus", "live_execution", "monitoring", "complete",
+                    "rolling_back", "rolled_back",
                 ])
         }
     }
@@ -91,7 +96,8 @@ struct MissionFlowTests {
             let ann = try await Person.make("ann", in: fixture.state)
             let (armored, _) = try await ann.sign(fixture, mission)
             let signed = try await fixture.post(
-                "/api/parliament/sessions/\(session)/vote", ["vote": "approve", "signature": .string(armored)], token: "ann-token")
+                "/api/parliament/sessions/\(session)/vote", ["vote": "approve", "signature": .string(armored)],
+                token: "ann-token")
             #expect(signed.status == 200)
             #expect(signed["phase"]?.string == "live_execution")
         }
@@ -116,13 +122,16 @@ struct MissionFlowTests {
             _ = try await agent.report(.testPassed, id)
             for name in ["ann", "bob"] {
                 _ = try await fixture.get("\(missions)/\(id)", token: "\(name)-token")
-                let answer = try await fixture.post("\(missions)/\(id)/consensus?approved=false&reason=no", token: "\(name)-token")
+                let answer = try await fixture.post(
+                    "\(missions)/\(id)/consensus?approved=false&reason=no", token: "\(name)-token")
                 #expect(answer.status == 200)
             }
             #expect(try await fixture.get("\(missions)/\(id)")["phase"]?.string == "rejected")
-            #expect(try await fixture.post("/api/agent/missions", proposal, token: "agent-token")["created"]?.bool == false)
+            #expect(
+                try await fixture.post("/api/agent/missions", proposal, token: "agent-token")["created"]?.bool == false)
             clock.advance(7 * 3600)
-            #expect(try await fixture.post("/api/agent/missions", proposal, token: "agent-token")["created"]?.bool == true)
+            #expect(
+                try await fixture.post("/api/agent/missions", proposal, token: "agent-token")["created"]?.bool == true)
         }
     }
 
@@ -135,7 +144,8 @@ struct MissionFlowTests {
             clock.advance(3601)
             #expect(try await fixture.get("/api/parliament/sessions/\(session)")["status"]?.string == "expired")
             #expect(try await fixture.get("\(missions)/\(mission)")["phase"]?.string == "expired")
-            let late = try await fixture.post("/api/parliament/sessions/\(session)/vote", ["vote": "approve"], token: "ann-token")
+            let late = try await fixture.post(
+                "/api/parliament/sessions/\(session)/vote", ["vote": "approve"], token: "ann-token")
             #expect(late.status == 409)
             #expect(try await fixture.post("\(missions)/\(mission)/retest", token: "op-token").status == 200)
             let work = try await fixture.get("/api/agent/missions?host=\(agent.host.id)", token: "agent-token")
@@ -151,7 +161,8 @@ struct MissionFlowTests {
             let (mission, session) = try await agent.toConsensus(trust: 0.94, moreBlocks: true)
             let (_, envelope) = try await ann.sign(fixture, mission)
             let vote = try await fixture.post(
-                "/api/parliament/sessions/\(session)/vote", ["vote": "approve", "signature": envelope], token: "ann-token")
+                "/api/parliament/sessions/\(session)/vote", ["vote": "approve", "signature": envelope],
+                token: "ann-token")
             #expect(vote["phase"]?.string == "needs_more_testing")
             #expect(vote["will_execute_to_live"]?.bool == false)
         }
@@ -159,9 +170,13 @@ struct MissionFlowTests {
 
     @Test("two people voting at the same moment are both counted, and the mission moves once")
     func concurrentVotes() async throws {
-        try await Fixture.with({ $0.parliament.approvalThreshold = 1; $0.parliament.quorum = 2 }) { fixture in
+        try await Fixture.with({
+            $0.parliament.approvalThreshold = 1; $0.parliament.quorum = 2
+        }) { fixture in
             let agent = try await TestAgent.enrolled(fixture)
-            let people = [try await Person.make("ann", in: fixture.state), try await Person.make("bob", in: fixture.state)]
+            let people = [
+                try await Person.make("ann", in: fixture.state), try await Person.make("bob", in: fixture.state),
+            ]
             let (mission, session) = try await agent.toConsensus()
             var papers: [(String, JSON)] = []
             for person in people { papers.append((person.token, try await person.sign(fixture, mission).1)) }
@@ -170,7 +185,8 @@ struct MissionFlowTests {
                     for _ in 0..<4 {
                         group.addTask {
                             try await fixture.post(
-                                "/api/parliament/sessions/\(session)/vote", ["vote": "approve", "signature": envelope], token: token
+                                "/api/parliament/sessions/\(session)/vote", ["vote": "approve", "signature": envelope],
+                                token: token
                             ).status
                         }
                     }
@@ -192,9 +208,12 @@ struct MissionFlowTests {
         try await Fixture.with { fixture in
             let agent = try await TestAgent.enrolled(fixture)
             let journal = try Journal(directory: fixture.state + "/journal", key: agent.key)
-            for number in 0..<5 { _ = try journal.append(kind: "promotion.intent", mission: nil, body: ["n": .integer(Int64(number))]) }
+            for number in 0..<5 {
+                _ = try journal.append(kind: "promotion.intent", mission: nil, body: ["n": .integer(Int64(number))])
+            }
             func send(_ entries: [JournalEntry]) async throws -> Answer {
-                try await fixture.post("/api/agent/journal", ["entries": try JSON(encoding: entries)], token: "agent-token")
+                try await fixture.post(
+                    "/api/agent/journal", ["entries": try JSON(encoding: entries)], token: "agent-token")
             }
             let all = try journal.entries(from: 0)
             let first = try await send(Array(all[0..<3]))

@@ -107,8 +107,10 @@ struct StoreConformanceTests {
                     group.addTask {
                         for number in 0..<10 {
                             try await store.write { writer in
-                                try writer.addEvent(topic: "t.x", mission: nil, at: now, body: ["n": .integer(Int64(number))])
-                                let entry = LedgerEntry(id: "\(task)/\(number)", kind: "k", at: now, actor: "x", body: [:])
+                                try writer.addEvent(
+                                    topic: "t.x", mission: nil, at: now, body: ["n": .integer(Int64(number))])
+                                let entry = LedgerEntry(
+                                    id: "\(task)/\(number)", kind: "k", at: now, actor: "x", body: [:])
                                 try writer.addLedger(entry, leaf: try entry.leaf())
                             }
                         }
@@ -116,8 +118,12 @@ struct StoreConformanceTests {
                 }
                 try await group.waitForAll()
             }
-            let (events, rows) = try await store.read { (try $0.events(after: 0, limit: 1000), try $0.ledgerRows(from: 0, limit: 1000)) }
-            #expect(events.count == 80 && Set(events.map(\.id)).count == 80 && events.map(\.id) == events.map(\.id).sorted())
+            let (events, rows) = try await store.read {
+                (try $0.events(after: 0, limit: 1000), try $0.ledgerRows(from: 0, limit: 1000))
+            }
+            #expect(
+                events.count == 80 && Set(events.map(\.id)).count == 80 && events.map(\.id) == events.map(\.id).sorted()
+            )
             #expect(rows.map(\.index) == Array(0..<80))
             #expect(try await store.read { try $0.ledgerRow(id: "3/4") } == rows.first { $0.id == "3/4" })
         }
@@ -131,7 +137,9 @@ struct StoreConformanceTests {
                 try writer.addLedger(entry, leaf: try entry.leaf())
                 try writer.recordAnswer(scope: "s", key: "k", answer: ["a": 1], at: now)
             }
-            await #expect(throws: (any Error).self) { try await store.write { try $0.addLedger(entry, leaf: try entry.leaf()) } }
+            await #expect(throws: (any Error).self) {
+                try await store.write { try $0.addLedger(entry, leaf: try entry.leaf()) }
+            }
             await #expect(throws: (any Error).self) {
                 try await store.write { try $0.recordAnswer(scope: "s", key: "k", answer: [:], at: now) }
             }
@@ -144,20 +152,25 @@ struct StoreConformanceTests {
     func records(kind: Kind) async throws {
         try await with(kind) { store, _ in
             let digest = Digest(of: Data("x".utf8))
-            let envelope = Envelope(payloadType: "t", payload: Data([1, 2]), signatures: [.init(keyid: "k", sig: Data([3]))])
+            let envelope = Envelope(
+                payloadType: "t", payload: Data([1, 2]), signatures: [.init(keyid: "k", sig: Data([3]))])
             let token = TokenRecord(
-                id: "t1", principal: "ann", role: .approver, sha256: digest, source: .api, createdAt: now, revokedAt: now,
+                id: "t1", principal: "ann", role: .approver, sha256: digest, source: .api, createdAt: now,
+                revokedAt: now,
                 hostID: "h")
             let host = HostRecord(
-                id: "h", identity: HostIdentity(id: "h", name: "web", labels: ["a": "b"], kernel: "6.1"), key: "k", tokenID: "t1",
+                id: "h", identity: HostIdentity(id: "h", name: "web", labels: ["a": "b"], kernel: "6.1"), key: "k",
+                tokenID: "t1",
                 enrolledAt: now, lastSeen: now, remedies: ["index": try TestAgent.mission()])
             let session = SessionRecord(
-                id: "s", missionID: "m", status: "open", openedAt: now, expiresAt: now.addingTimeInterval(60), warned: false,
+                id: "s", missionID: "m", status: "open", openedAt: now, expiresAt: now.addingTimeInterval(60),
+                warned: false,
                 document: ["a": [1, 2]])
             let evidence = EvidenceRecord(missionID: "m", digest: digest, envelope: envelope, at: now)
             let changes = ChangesRecord(missionID: "m", manifest: Data([1]), base: Data([2]), diff: "d", at: now)
             let act = ActRecord(
-                id: digest, kind: "override", missionID: "m", sessionID: "s", principal: "ann", at: now, envelope: envelope)
+                id: digest, kind: "override", missionID: "m", sessionID: "s", principal: "ann", at: now,
+                envelope: envelope)
             let request = RequestRecord(
                 id: "r", missionID: "m", hostID: "h", kind: "cancel", by: "ann", reason: "why", act: envelope, at: now)
             let one = try mission("m", host: "h")
@@ -212,7 +225,10 @@ struct StoreConformanceTests {
                 }
                 #expect(try writer.trimNotices(hook: "h", keep: 5) == 15)
             }
-            #expect(try await store.read { try $0.noticesDue(at: now, limit: 50).map(\.id) } == ["15", "16", "17", "18", "19"])
+            #expect(
+                try await store.read { try $0.noticesDue(at: now, limit: 50).map(\.id) } == [
+                    "15", "16", "17", "18", "19",
+                ])
         }
     }
 }

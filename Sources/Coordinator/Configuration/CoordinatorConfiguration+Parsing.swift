@@ -3,15 +3,18 @@ internal import FoundationEssentials
 
 extension CoordinatorConfiguration {
     private static let keys = [
-        "listen", "state", "name", "profiles", "tokens", "parliament", "trust_threshold", "cooldown", "ledger", "notify", "limits",
+        "listen", "state", "name", "profiles", "tokens", "parliament", "trust_threshold", "cooldown", "ledger",
+        "notify", "limits",
     ]
 
-    /// Reads `coordinator.yaml`; throws ``Problems`` with everything that is wrong with it.
+    /// Reads `coordinator.yaml`.
     ///
     /// - Parameters:
     ///   - file: the name used in problems.
     ///   - text: the file's content.
     ///   - state: the state directory when the file names none.
+    /// - Returns: the whole configuration, defaults filled in.
+    /// - Throws: `Problems` with everything that is wrong with it.
     public static func parse(file: String, text: String, state: String) throws -> CoordinatorConfiguration {
         let reader = DocumentReader(file: file, text: text)
         var result = CoordinatorConfiguration(state: state)
@@ -28,7 +31,8 @@ extension CoordinatorConfiguration {
                 if value.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F && $0 != UInt8(ascii: "+") }) {
                     result.name = value
                 } else {
-                    field.problem("expected a name of printable ASCII without spaces and “+”, since it names the ledger.")
+                    field.problem(
+                        "expected a name of printable ASCII without spaces and “+”, since it names the ledger.")
                 }
             }
             if let value = top["profiles"]?.strings() { result.profiles = value }
@@ -47,7 +51,9 @@ extension CoordinatorConfiguration {
         }
         var seen: Set<Digest> = []
         for token in result.tokens where !seen.insert(token.sha256).inserted {
-            reader.report(line: nil, path: "tokens", "the token \(token.sha256.short)… stands there twice; give each principal its own.")
+            reader.report(
+                line: nil, path: "tokens",
+                "the token \(token.sha256.short)… stands there twice; give each principal its own.")
         }
         try reader.finish()
         return result
@@ -73,13 +79,16 @@ extension CoordinatorConfiguration {
 
     private static func token(_ field: Field) -> ConfiguredToken? {
         guard let members = field.mapping(keys: ["principal", "role", "sha256"]) else { return nil }
-        for key in ["principal", "role", "sha256"] where members[key] == nil { field.problem("the key “\(key)” is missing.") }
+        for key in ["principal", "role", "sha256"] where members[key] == nil {
+            field.problem("the key “\(key)” is missing.")
+        }
         guard let principal = members["principal"]?.text(),
             let role = members["role"]?.choice(Role.allCases.map(\.rawValue)).flatMap(Role.init),
             let hex = members["sha256"]?.text()
         else { return nil }
         guard let digest = Digest(hex: hex) else {
-            members["sha256"]?.problem("expected the SHA-256 of the token, 64 lower-case hexadecimal digits (never the token itself).")
+            members["sha256"]?.problem(
+                "expected the SHA-256 of the token, 64 lower-case hexadecimal digits (never the token itself).")
             return nil
         }
         return ConfiguredToken(principal: principal, role: role, sha256: digest)
@@ -87,13 +96,18 @@ extension CoordinatorConfiguration {
 
     private static func parliament(_ field: Field) -> ParliamentSettings {
         var result = ParliamentSettings()
-        guard let members = field.mapping(keys: ["electorate", "groups", "approval_threshold", "quorum", "expires"]) else {
+        guard let members = field.mapping(keys: ["electorate", "groups", "approval_threshold", "quorum", "expires"])
+        else {
             return result
         }
         if let value = members["electorate"]?.strings() { result.electorate = value }
         if let groups = members["groups"]?.mapping() { result.groups = groups.compactMapValues { $0.strings() } }
         if let field = members["approval_threshold"], let value = share(field) {
-            if value > 0 { result.approvalThreshold = value } else { field.problem("expected more than 0: nobody's approval would do.") }
+            if value > 0 {
+                result.approvalThreshold = value
+            } else {
+                field.problem("expected more than 0: nobody's approval would do.")
+            }
         }
         if let value = members["quorum"]?.integer(in: 1...10_000) { result.quorum = Int(value) }
         if let field = members["expires"], let value = field.span() {

@@ -28,7 +28,9 @@ struct Call: Sendable {
     /// A digest in the path.
     func digest(_ name: String) throws -> Digest {
         guard let digest = Digest(hex: parameter(name)) else {
-            throw Refusal.notFound("“\(parameter(name).prefix(80))” is no SHA-256 of 64 lower-case hexadecimal digits, so nothing has that name.")
+            throw Refusal.notFound(
+                "“\(parameter(name).prefix(80))” is no SHA-256 of 64 lower-case hexadecimal digits, so nothing has that name."
+            )
         }
         return digest
     }
@@ -63,7 +65,9 @@ struct Call: Sendable {
         guard let json = try await optionalJSON() else {
             throw Refusal.malformed("The body is empty; this path takes a JSON object.")
         }
-        guard json.object != nil else { throw Refusal.invalid("The body is JSON, but not an object; this path takes one.") }
+        guard json.object != nil else {
+            throw Refusal.invalid("The body is JSON, but not an object; this path takes one.")
+        }
         return json
     }
 
@@ -79,8 +83,12 @@ struct Call: Sendable {
 
     /// Text of the body, at most `limit` bytes.
     func text(_ json: JSON, _ key: String, limit: Int = 16 << 10) throws -> String {
-        guard let text = try optionalText(json, key, limit: limit) else { throw Refusal.invalid("The key “\(key)” is missing.") }
-        guard text.contains(where: { !$0.isWhitespace }) else { throw Refusal.invalid("“\(key)” is empty; it takes text.") }
+        guard let text = try optionalText(json, key, limit: limit) else {
+            throw Refusal.invalid("The key “\(key)” is missing.")
+        }
+        guard text.contains(where: { !$0.isWhitespace }) else {
+            throw Refusal.invalid("“\(key)” is empty; it takes text.")
+        }
         return text
     }
 

@@ -39,7 +39,8 @@ struct Dispatcher: HTTPResponder {
         }
         if request.method == .head { response = response.createHeadResponse() }
         response.headers[.init("X-Content-Type-Options") ?? .contentType] = "nosniff"
-        hub.counters.count(route: routeName, status: response.status.code, seconds: (ContinuousClock.now - begin).seconds)
+        hub.counters.count(
+            route: routeName, status: response.status.code, seconds: (ContinuousClock.now - begin).seconds)
         hub.logger.debug("\(request.method.rawValue) \(routeName) \(response.status.code)")
         return response
     }
@@ -68,7 +69,8 @@ struct Dispatcher: HTTPResponder {
         if let unknown = query.values.keys.first(where: { key in !route.query.contains { $0.name == key } }) {
             let known = route.query.map(\.name).joined(separator: ", ")
             throw Refusal.malformed(
-                "The query parameter “\(unknown.prefix(60))” is not known here. \(known.isEmpty ? "This path takes none." : "Known: \(known).")")
+                "The query parameter “\(unknown.prefix(60))” is not known here. \(known.isEmpty ? "This path takes none." : "Known: \(known).")"
+            )
         }
         return try await route.handler(
             Call(hub: hub, route: route, request: request, parameters: parameters, query: query, token: token))
@@ -94,7 +96,8 @@ struct Dispatcher: HTTPResponder {
         switch route.access {
         case .role(let role) where !token.role.covers(role):
             throw Refusal.forbidden(
-                "\(route.method.rawValue) \(route.path) needs the role \(role.rawValue); the token of \(token.principal) has \(token.role.rawValue).")
+                "\(route.method.rawValue) \(route.path) needs the role \(role.rawValue); the token of \(token.principal) has \(token.role.rawValue)."
+            )
         case .ledger where !token.role.covers(.viewer) && token.role != .agent:
             throw Refusal.forbidden("The ledger needs a viewer's token.")
         default: return token
@@ -107,7 +110,8 @@ struct Dispatcher: HTTPResponder {
         case let problems as Problems: return .problems(problems)
         case is CancellationError: return .unavailable("The coordinator is stopping; ask again in a moment.")
         default:
-            hub.logger.error("\(request.method.rawValue) \(request.uri.path.prefix(200)) failed: \(oneLine("\(error)"))")
+            hub.logger.error(
+                "\(request.method.rawValue) \(request.uri.path.prefix(200)) failed: \(oneLine("\(error)"))")
             return .fault
         }
     }

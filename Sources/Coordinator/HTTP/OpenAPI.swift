@@ -28,12 +28,14 @@ enum OpenAPI {
             "operationId": .string(route.name), "summary": .string(route.summary), "tags": [.string(route.tag)],
             "responses": .object(responses(route)),
         ]
-        let parameters = pathParameters(route) + route.query.map { parameter in
-            [
-                "name": .string(parameter.name), "in": "query", "required": .bool(parameter.required),
-                "schema": parameter.schema, "description": .string(parameter.about),
-            ]
-        }
+        let parameters =
+            pathParameters(route)
+            + route.query.map { parameter in
+                [
+                    "name": .string(parameter.name), "in": "query", "required": .bool(parameter.required),
+                    "schema": parameter.schema, "description": .string(parameter.about),
+                ]
+            }
         if !parameters.isEmpty { members["parameters"] = .array(parameters) }
         switch route.body {
         case .none: break
@@ -43,7 +45,8 @@ enum OpenAPI {
             ]
         case .bytes:
             members["requestBody"] = [
-                "required": true, "content": ["application/octet-stream": ["schema": ["type": "string", "format": "binary"]]],
+                "required": true,
+                "content": ["application/octet-stream": ["schema": ["type": "string", "format": "binary"]]],
             ]
         }
         switch route.access {
@@ -77,7 +80,8 @@ enum OpenAPI {
             switch route.content {
             case .json(let schema):
                 all[key] = [
-                    "description": .string(route.summary), "content": ["application/json": ["schema": reference(schema)]],
+                    "description": .string(route.summary),
+                    "content": ["application/json": ["schema": reference(schema)]],
                 ]
             case .other(let type):
                 all[key] = ["description": .string(route.summary), "content": .object([type: .object([:])])]

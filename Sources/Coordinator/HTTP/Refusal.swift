@@ -35,7 +35,9 @@ struct Refusal: Error, Sendable {
     }
 
     static func conflict(_ kind: String, _ detail: String, _ members: [String: JSON] = [:]) -> Refusal {
-        Refusal(status: .conflict, kind: kind, title: "The present state does not allow it", detail: detail, members: members)
+        Refusal(
+            status: .conflict, kind: kind, title: "The present state does not allow it", detail: detail,
+            members: members)
     }
 
     static func invalid(_ detail: String, _ members: [String: JSON] = [:]) -> Refusal {

@@ -44,7 +44,8 @@ enum Schemas {
     }
 
     private static let summary: [String: JSON] = [
-        "mission_id": text, "title": text, "description": text, "rationale": text, "phase": phase, "trust_score": maybe(number),
+        "mission_id": text, "title": text, "description": text, "rationale": text, "phase": phase,
+        "trust_score": maybe(number),
         "kpi_score": maybe(number), "consensus_reached": flag, "approved_for_live": flag, "created_at": time,
         "parliament_session_id": maybe(text), "updated_at": time, "severity": choice(Severity.allCases.map(\.rawValue)),
         "proposer": text, "host": maybe(text), "reason": text, "verdict": maybe(text), "mission_digest": digest,
@@ -55,13 +56,16 @@ enum Schemas {
         "MissionList": object(["total": integer, "missions": list(ref("MissionSummary")), "next": maybe(text)]),
         "Mission": object(
             summary.merging([
-                "kpi_metrics": ref("KPIMetrics"), "sandbox_results": ["anyOf": [ref("SandboxResults"), ["type": "null"]]],
+                "kpi_metrics": ref("KPIMetrics"),
+                "sandbox_results": ["anyOf": [ref("SandboxResults"), ["type": "null"]]],
                 "user_feedback": list(object(["by": text, "at": time, "feedback": text])), "tested_at": maybe(time),
-                "consensus_at": maybe(time), "executed_at": maybe(time), "evidence_digest": maybe(digest), "trust": maybe(open),
+                "consensus_at": maybe(time), "executed_at": maybe(time), "evidence_digest": maybe(digest),
+                "trust": maybe(open),
                 "trial": maybe(open), "change_set": maybe(digest), "changes": list(text), "mission": open,
             ]) { first, _ in first }),
         "KPIMetrics": object([
-            "performance_improvement": maybe(number), "error_rate_reduction": maybe(number), "latency_improvement": maybe(number),
+            "performance_improvement": maybe(number), "error_rate_reduction": maybe(number),
+            "latency_improvement": maybe(number),
             "memory_efficiency": maybe(number), "code_quality_score": maybe(number), "test_coverage": maybe(number),
             "security_score": maybe(number), "overall_score": maybe(number),
         ]),
@@ -70,7 +74,9 @@ enum Schemas {
             "exit_code": maybe(integer), "duration_ms": number, "fallbacks": list(text),
         ]),
         "MissionFile": [
-            "type": "object", "description": "A mission in the mission file's form (docs/mission-file.md), contents inlined; or its checked and complete document.",
+            "type": "object",
+            "description":
+                "A mission in the mission file's form (docs/mission-file.md), contents inlined; or its checked and complete document.",
         ],
         "MissionCreated": object(["success": flag, "mission_id": text, "phase": phase, "message": text]),
         "FeedbackRequest": object([:], optional: ["feedback": text]),
@@ -78,7 +84,8 @@ enum Schemas {
         "ActRequest": object([:], optional: ["reason": text, "signature": ref("Envelope")]),
         "Done": object(["success": flag, "message": text]),
         "Decision": object([
-            "success": flag, "approved": flag, "trust_score": maybe(number), "will_execute_to_live": flag, "message": text,
+            "success": flag, "approved": flag, "trust_score": maybe(number), "will_execute_to_live": flag,
+            "message": text,
             "phase": phase, "session_id": text, "decision": text,
         ]),
         "Problem": object(
@@ -90,22 +97,26 @@ enum Schemas {
 
     private static let parliament: [String: JSON] = [
         "Session": object([
-            "session_id": text, "mission_id": text, "title": text, "status": choice(SessionStatus.allCases.map(\.rawValue)),
+            "session_id": text, "mission_id": text, "title": text,
+            "status": choice(SessionStatus.allCases.map(\.rawValue)),
             "quorum_required": integer, "approval_threshold": number, "votes_approve": integer, "votes_reject": integer,
             "votes_abstain": integer, "expires_at": time, "quorum_met": flag, "opened_at": time, "evidence": digest,
             "change_set": digest, "electorate": list(text), "votes": list(ref("Vote")),
         ]),
         "Vote": object(
-            ["voter": text, "vote": voteChoice, "reason": maybe(text), "at": time, "signed": flag], optional: ["kind": text]),
+            ["voter": text, "vote": voteChoice, "reason": maybe(text), "at": time, "signed": flag],
+            optional: ["kind": text]),
         "SessionList": object(["total": integer, "sessions": list(ref("Session")), "next": maybe(text)]),
         "SessionRequest": object(["mission_id": text]),
         "VoteRequest": object(
             ["vote": voteChoice],
             optional: [
-                "reason": maybe(text), "signature": ["description": "A DSSE envelope, or an armored SSHSIG over what /statement gave."],
+                "reason": maybe(text),
+                "signature": ["description": "A DSSE envelope, or an armored SSHSIG over what /statement gave."],
             ]),
         "VoteAnswer": object([
-            "success": flag, "vote": ref("Vote"), "decision": text, "message": text, "will_execute_to_live": flag, "phase": phase,
+            "success": flag, "vote": ref("Vote"), "decision": text, "message": text, "will_execute_to_live": flag,
+            "phase": phase,
         ]),
         "SignatureRequest": object(["signature": ref("Envelope")]),
         "ActAnswer": object(["success": flag, "kind": text, "mission_id": maybe(text), "act": digest, "message": text]),
@@ -113,17 +124,21 @@ enum Schemas {
 
     private static let review: [String: JSON] = [
         "Envelope": object([
-            "payloadType": text, "payload": base64, "signatures": list(object(["sig": base64], optional: ["keyid": text])),
+            "payloadType": text, "payload": base64,
+            "signatures": list(object(["sig": base64], optional: ["keyid": text])),
         ]),
         "Evidence": object([
-            "payloadType": text, "payload": base64, "signatures": list(open), "mission_id": text, "digest": digest, "at": time,
+            "payloadType": text, "payload": base64, "signatures": list(open), "mission_id": text, "digest": digest,
+            "at": time,
             "statement": open,
         ]),
         "Changes": object([
-            "mission_id": text, "digest": digest, "base_digest": digest, "manifest": base64, "base": base64, "diff": text,
+            "mission_id": text, "digest": digest, "base_digest": digest, "manifest": base64, "base": base64,
+            "diff": text,
         ]),
         "Statement": object([
-            "mission_id": text, "session_id": text, "status": text, "namespace": text, "payload_type": text, "payload": base64,
+            "mission_id": text, "session_id": text, "status": text, "namespace": text, "payload_type": text,
+            "payload": base64,
             "signed_bytes": base64, "statement": open,
         ]),
         "LogEntries": object([
@@ -149,18 +164,21 @@ enum Schemas {
 
     private static let hub: [String: JSON] = [
         "Status": object([
-            "status": choice(["operational", "degraded", "paused"]), "paused": flag, "pause_reason": maybe(text), "version": text,
+            "status": choice(["operational", "degraded", "paused"]), "paused": flag, "pause_reason": maybe(text),
+            "version": text,
             "started_at": time, "uptime_seconds": number, "missions": open, "components": list(component),
         ]),
         "Subsystems": object(["subsystems": list(component)]),
         "Metrics": object([
-            "missions": open, "sessions_open": integer, "ledger_entries": integer, "ledger_backlog": integer, "agents": integer,
+            "missions": open, "sessions_open": integer, "ledger_entries": integer, "ledger_backlog": integer,
+            "agents": integer,
             "event_listeners": integer, "notices_waiting": integer, "requests": integer, "uptime_seconds": number,
         ]),
         "Health": object(["status": text]), "Empty": open,
         "Identity": object(["principal": text, "role": role, "token_id": text]),
         "Token": object([
-            "token_id": text, "principal": text, "role": role, "source": text, "created_at": time, "revoked_at": maybe(time),
+            "token_id": text, "principal": text, "role": role, "source": text, "created_at": time,
+            "revoked_at": maybe(time),
             "host": maybe(text),
         ]),
         "TokenList": object(["tokens": list(ref("Token"))]),
@@ -169,7 +187,8 @@ enum Schemas {
         "HostList": object([
             "hosts": list(
                 object([
-                    "host_id": text, "name": text, "labels": open, "kernel": text, "public_key": text, "enrolled_at": time,
+                    "host_id": text, "name": text, "labels": open, "kernel": text, "public_key": text,
+                    "enrolled_at": time,
                     "last_seen": time, "remedies": list(text),
                 ]))
         ]),
@@ -184,26 +203,32 @@ enum Schemas {
             ["identity": object(["id": text, "name": text, "labels": open, "kernel": text]), "public_key": text],
             optional: ["remedies": open]),
         "Enrolled": object([
-            "ledger_origin": text, "ledger_key": text, "trust_threshold": number, "threshold_act": maybe(open), "server_time": time,
+            "ledger_origin": text, "ledger_key": text, "trust_threshold": number, "threshold_act": maybe(open),
+            "server_time": time,
         ]),
         "Work": object([
             "missions": list(open),
             "requests": list(
                 object(
-                    ["request_id": text, "mission_id": text, "kind": text, "by": text, "reason": text, "act": maybe(open)])),
+                    [
+                        "request_id": text, "mission_id": text, "kind": text, "by": text, "reason": text,
+                        "act": maybe(open),
+                    ])),
         ]),
         "Proposal": object(["file": open, "proposer": text, "dedupe_key": text]),
         "Proposed": object(["mission_id": text, "created": flag, "phase": phase]),
         "AgentMission": object(["mission": open, "session": maybe(open)]),
         "EventReport": object(
-            ["event_id": text, "event": choice(MissionEvent.allCases.map(\.rawValue))], optional: ["reason": text, "body": anything]),
+            ["event_id": text, "event": choice(MissionEvent.allCases.map(\.rawValue))],
+            optional: ["reason": text, "body": anything]),
         "Phase": object(["phase": phase, "event": text]),
         "Progress": object(["stage": text], optional: ["text": text, "body": anything]),
         "ChangesUpload": object(["manifest": base64, "base": base64], optional: ["diff": text]),
         "Stored": object(["digest": digest]),
         "Authorization": object([
             "session": open, "approvals": list(ref("Envelope")), "overrides": list(ref("Envelope")),
-            "revocations": list(ref("Envelope")), "entries": list(object(["index": integer, "leaf": base64, "proof": list(digest)])),
+            "revocations": list(ref("Envelope")),
+            "entries": list(object(["index": integer, "leaf": base64, "proof": list(digest)])),
             "checkpoint": text, "consistency": open,
         ]),
         "JournalUpload": object(["entries": list(open)]),

@@ -25,6 +25,7 @@ actor LedgerService {
     /// `nil` after a failed write, until it is opened anew: a log that failed takes nothing, and only one may be open.
     private var log: MerkleLog?
     private var last: Checkpoint
+    private var closed = false
     private var trouble: String?
     /// For tests: called between the store's transaction and the log's append.
     private let interrupt: @Sendable () throws -> Void
@@ -55,14 +56,17 @@ actor LedgerService {
         guard size <= count else {
             throw StoreError.unusable(
                 path: directory,
-                why: "the ledger has \(size) entries, the store knows \(count): the store is older than its ledger. Restore the "
+                why:
+                    "the ledger has \(size) entries, the store knows \(count): the store is older than its ledger. Restore the "
                     + "store that belongs to it; the ledger is never cut")
         }
         let stored = try entries(UInt64(first)..<UInt64(size))
         for (offset, leaf) in stored.enumerated() where rows.indices.contains(offset) && rows[offset].leaf != leaf {
             throw StoreError.unusable(
                 path: directory,
-                why: "the ledger's entry \(first + Int64(offset)) is not what the store says: they do not belong together")
+                why:
+                    "the ledger's entry \(first + Int64(offset)) is not what the store says: they do not belong together"
+            )
         }
         if size < count { logger.notice("the ledger catches up with \(count - size) entries of the store") }
         await drain()
@@ -93,8 +97,15 @@ actor LedgerService {
         }
     }
 
+    /// Gives the log free for another process.
+    func close() {
+        log = nil
+        closed = true
+    }
+
     private func opened() throws -> MerkleLog {
         if let log { return log }
+        if closed { throw LedgerError.unusable(file: directory, why: "the coordinator is stopping") }
         let fresh = try MerkleLog(directory: directory, key: key)
         (log, last) = (fresh, fresh.checkpoint)
         return fresh

@@ -57,7 +57,8 @@ actor Mesh {
     /// Events from now on whose topic fits. A listener that falls 1,024 events behind is cut off: its stream ends, and it
     /// comes back with the last id it saw.
     func subscribe(_ pattern: TopicPattern) -> (id: Int, events: AsyncStream<EventRecord>) {
-        let (stream, continuation) = AsyncStream.makeStream(of: EventRecord.self, bufferingPolicy: .bufferingOldest(1024))
+        let (stream, continuation) = AsyncStream.makeStream(
+            of: EventRecord.self, bufferingPolicy: .bufferingOldest(1024))
         let id = nextSubscriber
         nextSubscriber += 1
         if closed { continuation.finish() }

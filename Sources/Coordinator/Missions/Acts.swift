@@ -9,7 +9,8 @@ enum Acts {
     /// The predicate, if the envelope holds such a statement; throws a ``Refusal`` with status 422 otherwise.
     static func predicate<Act: SignedAct>(_ type: Act.Type, of envelope: Envelope) throws -> Act {
         guard envelope.payloadType == Statement.payloadType else {
-            throw Refusal.invalid("The envelope's payload is of type “\(envelope.payloadType.prefix(80))”, not \(Statement.payloadType).")
+            throw Refusal.invalid(
+                "The envelope's payload is of type “\(envelope.payloadType.prefix(80))”, not \(Statement.payloadType).")
         }
         do {
             let statement = try Statement(payload: envelope.payload)
@@ -43,7 +44,8 @@ enum Acts {
         let act = try predicate(type, of: envelope)
         try checkSignature(envelope, namespace: type.namespace)
         guard act.expires > now else {
-            throw Refusal.invalid("The signed statement was valid until \(Timestamp.text(act.expires)); sign a fresh one.")
+            throw Refusal.invalid(
+                "The signed statement was valid until \(Timestamp.text(act.expires)); sign a fresh one.")
         }
         return act
     }
@@ -55,7 +57,8 @@ extension MissionTransaction {
         let id = ActEnvelope.id(act)
         try writer.add(
             ActRecord(
-                id: id, kind: kind, missionID: mission, sessionID: session, principal: principal, at: now, envelope: act))
+                id: id, kind: kind, missionID: mission, sessionID: session, principal: principal, at: now, envelope: act
+            ))
         try record("act.\(kind)", mission: mission, actor: principal, body: ["act": .string(id.hex)])
     }
 

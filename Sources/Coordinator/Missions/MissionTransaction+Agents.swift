@@ -31,7 +31,9 @@ extension MissionTransaction {
             }
             guard old.key == key else {
                 throw Refusal.conflict(
-                    "key-changed", "The host enrolled with another key, and the first one holds. An administrator must give it a new token.")
+                    "key-changed",
+                    "The host enrolled with another key, and the first one holds. An administrator must give it a new token."
+                )
             }
         }
         try writer.save(
@@ -63,7 +65,8 @@ extension MissionTransaction {
         let scope = "event/\(missionID)"
         if let old = try writer.answer(scope: scope, key: id) {
             guard old["event"]?.string == event.rawValue else {
-                throw Refusal.conflict("event-id-reused", "The event_id “\(id)” was used for “\(old["event"]?.string ?? "?")”.")
+                throw Refusal.conflict(
+                    "event-id-reused", "The event_id “\(id)” was used for “\(old["event"]?.string ?? "?")”.")
             }
             return old
         }
@@ -71,7 +74,8 @@ extension MissionTransaction {
             throw Refusal.conflict("not-yours", "“\(event.rawValue)” is people's to decide, not an agent's to report.")
         }
         if event == .expired, mission.phase != .liveExecution {
-            throw Refusal.conflict("not-yours", "In the phase \(mission.phase.rawValue) the session's time decides, not the agent.")
+            throw Refusal.conflict(
+                "not-yours", "In the phase \(mission.phase.rawValue) the session's time decides, not the agent.")
         }
         if event == .testPassed { try checkEvidence(of: mission) }
         if mission.host == nil {
@@ -102,10 +106,13 @@ extension MissionTransaction {
             changes.baseDigest == evidence.base
         else {
             throw Refusal.conflict(
-                "no-changes", "The change set and base of this evidence are not here yet: PUT …/changes before reporting test_passed.")
+                "no-changes",
+                "The change set and base of this evidence are not here yet: PUT …/changes before reporting test_passed."
+            )
         }
         guard evidence.trial.verdict != .REGRESSION else {
-            throw Refusal.conflict("regression", "The evidence says REGRESSION: no session opens on that, whatever else it says.")
+            throw Refusal.conflict(
+                "regression", "The evidence says REGRESSION: no session opens on that, whatever else it says.")
         }
     }
 
@@ -116,7 +123,8 @@ extension MissionTransaction {
         if let old = try writer.evidence(mission: id), old.digest == digest, mission.evidence != nil { return digest }
         guard mission.phase == .sandboxTesting else {
             throw Refusal.conflict(
-                "illegal-transition", "Evidence is taken in the phase sandbox_testing; the mission is in \(mission.phase.rawValue).",
+                "illegal-transition",
+                "Evidence is taken in the phase sandbox_testing; the mission is in \(mission.phase.rawValue).",
                 ["phase": .string(mission.phase.rawValue)])
         }
         let evidence: Evidence
@@ -137,7 +145,8 @@ extension MissionTransaction {
         try record(
             "evidence", mission: id, actor: "agent:\(enrolled.identity.name)",
             body: [
-                "evidence": .string(digest.hex), "change_set": .string(evidence.changeSet.hex), "base": .string(evidence.base.hex),
+                "evidence": .string(digest.hex), "change_set": .string(evidence.changeSet.hex),
+                "base": .string(evidence.base.hex),
                 "verdict": .string(evidence.trial.verdict.rawValue), "trust": .number(evidence.trust.total),
                 "host": .string(host), "mission_file": .string(mission.digest.hex),
             ])
@@ -153,10 +162,13 @@ extension MissionTransaction {
     func store(manifest: Data, base: Data, diff: String, of id: String, host: String) throws -> Digest {
         let mission = try writer.mission(id, for: host)
         let changes = ChangesRecord(missionID: id, manifest: manifest, base: base, diff: diff, at: now)
-        if let old = try writer.changes(mission: id), old.manifest == manifest, old.base == base { return changes.digest }
+        if let old = try writer.changes(mission: id), old.manifest == manifest, old.base == base {
+            return changes.digest
+        }
         guard mission.phase == .sandboxTesting else {
             throw Refusal.conflict(
-                "illegal-transition", "Changes are taken in the phase sandbox_testing; the mission is in \(mission.phase.rawValue).",
+                "illegal-transition",
+                "Changes are taken in the phase sandbox_testing; the mission is in \(mission.phase.rawValue).",
                 ["phase": .string(mission.phase.rawValue)])
         }
         try writer.save(changes)
@@ -221,11 +233,15 @@ extension Hub {
             return (record, acts, try reader.ledgerRows(mission: id))
         }
         let size = await ledger.checkpoint.size
-        let kinds: Set<String> = [ParliamentRecord.sessionOpened, ParliamentRecord.vote, "act.override", "act.revocation"]
+        let kinds: Set<String> = [
+            ParliamentRecord.sessionOpened, ParliamentRecord.vote, "act.override", "act.revocation",
+        ]
         let shown = rows.filter { kinds.contains($0.kind) && $0.index < Int64(size) }
         let approvals = acts.filter { $0.kind == "approve" && $0.sessionID == record.id }
         let sizes = approvals.compactMap { act -> UInt64? in
-            guard let note = (try? Acts.predicate(ApprovalPredicate.self, of: act.envelope))?.checkpoint else { return nil }
+            guard let note = (try? Acts.predicate(ApprovalPredicate.self, of: act.envelope))?.checkpoint else {
+                return nil
+            }
             return (try? Checkpoint.parse(note, key: ledger.publicKey))?.size
         }
         let proofs = try await ledger.proofs(indexes: shown.map { UInt64($0.index) }, from: sizes)
@@ -245,7 +261,9 @@ extension Hub {
             "checkpoint": .string(proofs.checkpoint.note),
             "consistency": .object(
                 Dictionary(
-                    uniqueKeysWithValues: proofs.consistency.map { ("\($0.key)", .array($0.value.map { .string($0.hex) })) })),
+                    uniqueKeysWithValues: proofs.consistency.map {
+                        ("\($0.key)", .array($0.value.map { .string($0.hex) }))
+                    })),
         ]
     }
 }

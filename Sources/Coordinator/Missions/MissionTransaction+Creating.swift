@@ -37,7 +37,9 @@ extension MissionTransaction {
     ) throws -> (mission: Mission, created: Bool) {
         if let old = try writer.mission(dedupeKey: dedupeKey, host: host) {
             if !old.phase.isSettled { return (old, false) }
-            if old.phase == .rejected, now.timeIntervalSince(old.updatedAt) < configuration.cooldown { return (old, false) }
+            if old.phase == .rejected, now.timeIntervalSince(old.updatedAt) < configuration.cooldown {
+                return (old, false)
+            }
         }
         return (try create(file: file, host: host, proposer: proposer, dedupeKey: dedupeKey), true)
     }
@@ -50,14 +52,16 @@ extension MissionTransaction {
                 throw Refusal.invalid("No host “\(wanted.prefix(80))” is enrolled.")
             }
             guard host.identity.carries(file.host.labels) else {
-                throw Refusal.invalid("The host “\(host.identity.name)” does not carry the labels the mission asks for.")
+                throw Refusal.invalid(
+                    "The host “\(host.identity.name)” does not carry the labels the mission asks for.")
             }
             return host.id
         }
         let fitting = hosts.filter { $0.identity.carries(file.host.labels) }
         if fitting.count > 1, file.host.labels.isEmpty {
             let names = fitting.map(\.identity.name).joined(separator: ", ")
-            throw Refusal.invalid("Several hosts are enrolled (\(names)): say which with “?host=”, or give the mission labels.")
+            throw Refusal.invalid(
+                "Several hosts are enrolled (\(names)): say which with “?host=”, or give the mission labels.")
         }
         return fitting.count == 1 ? fitting.first?.id : nil
     }
@@ -72,14 +76,17 @@ extension MissionTransaction {
         mission.updatedAt = now
         try writer.save(mission, dedupeKey: nil)
         try record("mission.feedback", mission: id, actor: principal, body: [:], text: text)
-        try announce("mission.feedback", mission: id, ["event": "feedback", "by": .string(principal), "text": .string(text)])
+        try announce(
+            "mission.feedback", mission: id, ["event": "feedback", "by": .string(principal), "text": .string(text)])
     }
 
     /// Leaves word for the mission's agent.
-    func request(_ kind: String, of mission: Mission, by principal: String, reason: String, act: Envelope? = nil) throws {
+    func request(_ kind: String, of mission: Mission, by principal: String, reason: String, act: Envelope? = nil) throws
+    {
         try writer.save(
             RequestRecord(
-                id: freshID("r"), missionID: mission.id, hostID: mission.host, kind: kind, by: principal, reason: reason,
+                id: freshID("r"), missionID: mission.id, hostID: mission.host, kind: kind, by: principal,
+                reason: reason,
                 act: act, at: now))
         try announce(
             "mission.\(kind)_requested", mission: mission.id,

@@ -41,7 +41,9 @@ extension MissionTransaction {
     @discardableResult
     func openSession(for id: String, by actor: String) throws -> (mission: Mission, record: SessionRecord) {
         var mission = try existing(id)
-        guard let evidence = mission.evidence, let stored = try writer.evidence(mission: id) else { throw Refusal.untested(id) }
+        guard let evidence = mission.evidence, let stored = try writer.evidence(mission: id) else {
+            throw Refusal.untested(id)
+        }
         let settings = configuration.parliament
         let session: Session
         do {
@@ -51,7 +53,8 @@ extension MissionTransaction {
                 quorum_required: settings.quorum, opened_at: now, expires_at: now.addingTimeInterval(settings.expires))
         } catch let error as SessionError {
             throw Refusal.unavailable(
-                "No session can be opened: \(error) See “parliament” in coordinator.yaml, and who has a token of the role approver.")
+                "No session can be opened: \(error) See “parliament” in coordinator.yaml, and who has a token of the role approver."
+            )
         }
         try closeSession(of: mission, as: .superseded, by: stored.digest)
         let record = try SessionRecord(session, now: now, warned: false)
@@ -62,8 +65,10 @@ extension MissionTransaction {
             ParliamentRecord.sessionOpened, mission: id, actor: actor,
             body: [
                 "session": .string(session.session_id), "evidence": .string(stored.digest.hex),
-                "change_set": .string(evidence.changeSet.hex), "electorate": .array(session.electorate.map(JSON.string)),
-                "approval_threshold": .number(session.approval_threshold), "quorum": .integer(Int64(session.quorum_required)),
+                "change_set": .string(evidence.changeSet.hex),
+                "electorate": .array(session.electorate.map(JSON.string)),
+                "approval_threshold": .number(session.approval_threshold),
+                "quorum": .integer(Int64(session.quorum_required)),
                 "expires_at": .string(Timestamp.text(session.expires_at)),
             ])
         mission = try apply(
@@ -80,11 +85,14 @@ extension MissionTransaction {
         if let newer { record.document = try JSON(encoding: record.session.superseded(by: newer)) }
         record.status = status.rawValue
         try writer.save(record)
-        try announce("session.closed", mission: mission.id, ["session_id": .string(id), "status": .string(status.rawValue)])
+        try announce(
+            "session.closed", mission: mission.id, ["session_id": .string(id), "status": .string(status.rawValue)])
     }
 
     /// Puts a vote into its session and draws the consequences.
-    func cast(_ vote: Vote, in record: SessionRecord, act: Envelope?, by principal: String) throws -> (Mission, SessionStatus) {
+    func cast(_ vote: Vote, in record: SessionRecord, act: Envelope?, by principal: String) throws -> (
+        Mission, SessionStatus
+    ) {
         let session: Session
         switch try record.session.cast(vote, now: now) {
         case .success(let next): session = next
@@ -95,7 +103,8 @@ extension MissionTransaction {
         try writer.save(SessionRecord(session, now: now, warned: record.warned))
         var body: [String: JSON] = [
             "session": .string(record.id), "voter": .string(vote.voter), "vote": .string(vote.vote.rawValue),
-            "kind": .string(vote.kind.rawValue), "signed": .bool(vote.signed), "evidence": .string(session.evidence.hex),
+            "kind": .string(vote.kind.rawValue), "signed": .bool(vote.signed),
+            "evidence": .string(session.evidence.hex),
         ]
         if let act {
             body["approval"] = .string(ActEnvelope.id(act).hex)
@@ -104,7 +113,8 @@ extension MissionTransaction {
                     id: ActEnvelope.id(act), kind: "approve", missionID: record.missionID, sessionID: record.id,
                     principal: principal, at: now, envelope: act))
         }
-        try self.record(ParliamentRecord.vote, mission: record.missionID, actor: principal, body: .object(body), text: vote.reason)
+        try self.record(
+            ParliamentRecord.vote, mission: record.missionID, actor: principal, body: .object(body), text: vote.reason)
         try announce(
             "mission.vote", mission: record.missionID,
             [
@@ -176,13 +186,15 @@ extension MissionTransaction {
             closed.status = SessionStatus.expired.rawValue
             try writer.save(closed)
             let mission = try existing(record.missionID)
-            guard mission.sessionID == record.id, mission.phase.next(on: .expired) != nil, mission.phase == .consensus else {
+            guard mission.sessionID == record.id, mission.phase.next(on: .expired) != nil, mission.phase == .consensus
+            else {
                 continue
             }
             try self.record(
                 "session.expired", mission: mission.id, actor: "coordinator", body: ["session": .string(record.id)])
             let expired = try apply(
-                .expired, to: mission.id, by: "coordinator", reason: "the session expired at \(Timestamp.text(record.expiresAt))")
+                .expired, to: mission.id, by: "coordinator",
+                reason: "the session expired at \(Timestamp.text(record.expiresAt))")
             try notify(.sessionExpired, mission: expired, session: record)
         }
     }

@@ -63,7 +63,9 @@ struct MissionTransaction {
 
     /// The mission, or a 404.
     func existing(_ id: String) throws -> Mission {
-        guard let mission = try writer.mission(id) else { throw Refusal.notFound("There is no mission \(id.prefix(80)).") }
+        guard let mission = try writer.mission(id) else {
+            throw Refusal.notFound("There is no mission \(id.prefix(80)).")
+        }
         return mission
     }
 

@@ -31,15 +31,17 @@ enum MissionView {
             "code_quality_score": number(metrics?.codeQualityScore), "test_coverage": number(metrics?.testCoverage),
             "security_score": number(metrics?.securityScore), "overall_score": number(metrics?.overallScore),
         ]
-        all["sandbox_results"] = mission.evidence.map { evidence in
-            let report = evidence.sandbox
-            return [
-                "success": .bool(report.success), "tests_passed": .integer(Int64(report.tests_passed)),
-                "tests_failed": .integer(Int64(report.tests_failed)), "stdout": .string(report.stdout),
-                "stderr": .string(report.stderr), "exit_code": report.exit_code.map { .integer(Int64($0)) } ?? .null,
-                "duration_ms": .number(report.duration_ms), "fallbacks": .array(report.fallbacks.map(JSON.string)),
-            ]
-        } ?? .null
+        all["sandbox_results"] =
+            mission.evidence.map { evidence in
+                let report = evidence.sandbox
+                return [
+                    "success": .bool(report.success), "tests_passed": .integer(Int64(report.tests_passed)),
+                    "tests_failed": .integer(Int64(report.tests_failed)), "stdout": .string(report.stdout),
+                    "stderr": .string(report.stderr),
+                    "exit_code": report.exit_code.map { .integer(Int64($0)) } ?? .null,
+                    "duration_ms": .number(report.duration_ms), "fallbacks": .array(report.fallbacks.map(JSON.string)),
+                ]
+            } ?? .null
         all["user_feedback"] = .array(
             mission.feedback.map { ["by": .string($0.by), "at": time($0.at), "feedback": .string($0.text)] })
         all["tested_at"] = time(mission.testedAt)

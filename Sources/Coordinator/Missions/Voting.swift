@@ -38,7 +38,8 @@ extension Hub {
             }
             guard let session = mission.sessionID else {
                 throw Refusal.conflict(
-                    "no-session", "The mission \(id) is in the phase \(mission.phase.rawValue): no session is open on it.",
+                    "no-session",
+                    "The mission \(id) is in the phase \(mission.phase.rawValue): no session is open on it.",
                     ["phase": .string(mission.phase.rawValue)])
             }
             return session
@@ -107,15 +108,21 @@ extension Hub {
         await ledger.drain()
         let note = await ledger.checkpoint.note
         return try await store.write { writer in
-            guard let mission = try writer.mission(id) else { throw Refusal.notFound("There is no mission \(id.prefix(80)).") }
-            guard mission.evidence != nil, let evidence = try writer.evidence(mission: id) else { throw Refusal.untested(id) }
+            guard let mission = try writer.mission(id) else {
+                throw Refusal.notFound("There is no mission \(id.prefix(80)).")
+            }
+            guard mission.evidence != nil, let evidence = try writer.evidence(mission: id) else {
+                throw Refusal.untested(id)
+            }
             guard let sessionID = mission.sessionID, let record = try writer.session(sessionID) else {
-                throw Refusal.conflict("no-session", "No session is open on the mission \(id), so there is nothing to sign.")
+                throw Refusal.conflict(
+                    "no-session", "No session is open on the mission \(id), so there is nothing to sign.")
             }
             let payload = try ApprovalStatement.make(
                 decision: choice, voter: token.principal, reason: reason.isEmpty ? nil : reason, session: sessionID,
                 evidencePayload: evidence.envelope.payload, checkpoint: note, now: now)
-            try writer.set(Setting.statement(token: token.id, session: sessionID, choice), .string(payload.base64EncodedString()))
+            try writer.set(
+                Setting.statement(token: token.id, session: sessionID, choice), .string(payload.base64EncodedString()))
             return [
                 "mission_id": .string(id), "session_id": .string(sessionID),
                 "status": .string(try record.status(at: now).rawValue), "namespace": .string(ActNamespace.approve),
@@ -143,7 +150,8 @@ extension MissionTransaction {
             guard let payload = try writer.setting(key)?.string.flatMap({ Data(base64Encoded: $0) }) else {
                 throw Refusal.invalid(
                     "An SSH signature alone needs a statement that this token fetched: GET "
-                        + "\(RouteTable.missionsPath)/\(session.mission_id)/statement?decision=\(choice.rawValue), or send a whole DSSE envelope.")
+                        + "\(RouteTable.missionsPath)/\(session.mission_id)/statement?decision=\(choice.rawValue), or send a whole DSSE envelope."
+                )
             }
             do {
                 envelope = try ApprovalStatement.envelope(payload: payload, armored: armored)
@@ -158,12 +166,15 @@ extension MissionTransaction {
             }
         }
         let act = try Acts.checked(ApprovalPredicate.self, envelope, now: now)
-        guard act.evidence == session.evidence, act.session == session.session_id, act.mission == session.mission_id else {
+        guard act.evidence == session.evidence, act.session == session.session_id, act.mission == session.mission_id
+        else {
             throw Refusal.conflict(
-                "other-evidence", "The signed statement is about other evidence or another session; fetch /statement and sign that.")
+                "other-evidence",
+                "The signed statement is about other evidence or another session; fetch /statement and sign that.")
         }
         guard act.decision == choice else {
-            throw Refusal.invalid("The signed statement says \(act.decision.rawValue), the vote says \(choice.rawValue).")
+            throw Refusal.invalid(
+                "The signed statement says \(act.decision.rawValue), the vote says \(choice.rawValue).")
         }
         guard act.voter == token.principal else {
             throw Refusal.invalid("The signed statement is \(act.voter)'s, the token is \(token.principal)'s.")

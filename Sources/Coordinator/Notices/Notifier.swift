@@ -73,7 +73,9 @@ actor Notifier {
 
     /// One round: every hook on its own, each in order and at most 20 notices.
     private func deliverDue() async {
-        guard let due = try? await store.read({ try $0.noticesDue(at: clock(), limit: 200) }), !due.isEmpty else { return }
+        guard let due = try? await store.read({ try $0.noticesDue(at: clock(), limit: 200) }), !due.isEmpty else {
+            return
+        }
         let byHook = Dictionary(grouping: due, by: \.hook)
         await withTaskGroup(of: Void.self) { group in
             for (id, notices) in byHook {
@@ -97,16 +99,17 @@ actor Notifier {
                 }
                 var later = notice
                 later.attempts += 1
-                if later.attempts >= Self.attemptLimit {
-                    logger.error("the hook \(id) was not told of \(notice.event) after \(later.attempts) tries, given up: \(failure)")
-                    try await store.write { try $0.removeNotice(notice.id) }
-                } else {
+                guard later.attempts >= Self.attemptLimit else {
                     later.nextAt = clock().addingTimeInterval(pow2(later.attempts) * 15)
                     logger.warning("the hook \(id) was not told of \(notice.event), try \(later.attempts): \(failure)")
                     let kept = later
                     try await store.write { try $0.update(kept) }
                     return
                 }
+                logger.error(
+                    "the hook \(id) was not told of \(notice.event) after \(later.attempts) tries, given up: \(failure)"
+                )
+                try await store.write { try $0.removeNotice(notice.id) }
             } catch {
                 logger.error("the outbox of the hooks can't be written: \(oneLine("\(error)"))")
                 return

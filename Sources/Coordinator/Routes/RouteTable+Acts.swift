@@ -28,10 +28,13 @@ extension RouteTable {
             case OverridePredicate.predicateType:
                 let act = try Acts.checked(OverridePredicate.self, envelope, now: transaction.now)
                 let mission = try transaction.existing(act.mission)
-                guard let stored = try transaction.writer.evidence(mission: mission.id), stored.digest == act.evidence else {
-                    throw Refusal.conflict("other-evidence", "The override is about other evidence than the mission's present one.")
+                guard let stored = try transaction.writer.evidence(mission: mission.id), stored.digest == act.evidence
+                else {
+                    throw Refusal.conflict(
+                        "other-evidence", "The override is about other evidence than the mission's present one.")
                 }
-                try transaction.add(act: envelope, kind: "override", mission: mission.id, session: mission.sessionID, by: principal)
+                try transaction.add(
+                    act: envelope, kind: "override", mission: mission.id, session: mission.sessionID, by: principal)
                 if let id = mission.sessionID, let record = try transaction.writer.session(id) {
                     try transaction.decide(try record.session, by: principal)
                 }
@@ -42,9 +45,11 @@ extension RouteTable {
                     throw Refusal.notFound("There is no act \(act.approval) to revoke.")
                 }
                 try transaction.add(
-                    act: envelope, kind: "revocation", mission: revoked.missionID, session: revoked.sessionID, by: principal)
+                    act: envelope, kind: "revocation", mission: revoked.missionID, session: revoked.sessionID,
+                    by: principal)
                 try transaction.announce(
-                    "act.revoked", mission: revoked.missionID, ["act": .string(act.approval.hex), "by": .string(principal)])
+                    "act.revoked", mission: revoked.missionID,
+                    ["act": .string(act.approval.hex), "by": .string(principal)])
                 return ("revocation", revoked.missionID)
             default:
                 throw Refusal.invalid(
@@ -54,7 +59,8 @@ extension RouteTable {
         }
         return .json([
             "success": true, "kind": .string(kind), "mission_id": MissionView.text(mission),
-            "act": .string(ActEnvelope.id(envelope).hex), "message": "The act is kept and goes to the agent, which verifies it.",
+            "act": .string(ActEnvelope.id(envelope).hex),
+            "message": "The act is kept and goes to the agent, which verifies it.",
         ])
     }
 }

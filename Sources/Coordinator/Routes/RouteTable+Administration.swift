@@ -10,11 +10,13 @@ extension RouteTable {
     static let administration: [Route] = [
         Route(
             method: .get, path: "/api/tokens", name: "listTokens", tag: "administration",
-            summary: "Tokens without their secrets.", access: .role(.admin), content: .json("TokenList"), handler: tokens),
+            summary: "Tokens without their secrets.", access: .role(.admin), content: .json("TokenList"),
+            handler: tokens),
         Route(
             method: .post, path: "/api/tokens", name: "createToken", tag: "administration",
             summary: "Makes a token. It is shown once, here, and never again.", access: .role(.admin),
-            body: .json("TokenRequest"), success: .created, content: .json("TokenCreated"), refusals: [.unprocessableContent],
+            body: .json("TokenRequest"), success: .created, content: .json("TokenCreated"),
+            refusals: [.unprocessableContent],
             handler: createToken),
         Route(
             method: .delete, path: "/api/tokens/{token_id}", name: "revokeToken", tag: "administration",
@@ -27,15 +29,18 @@ extension RouteTable {
             method: .get, path: "/api/hosts", name: "listHosts", tag: "administration", summary: "Enrolled hosts.",
             access: .role(.viewer), content: .json("HostList"), handler: hosts),
         Route(
-            method: .get, path: "/api/pause", name: "getPause", tag: "administration", summary: "Whether Grace is paused.",
+            method: .get, path: "/api/pause", name: "getPause", tag: "administration",
+            summary: "Whether Grace is paused.",
             access: .anyToken, content: .json("Pause"), handler: getPause),
         Route(
             method: .post, path: "/api/pause", name: "pause", tag: "administration",
-            summary: "Stops proposals, trials and promotions everywhere, until it is resumed.", access: .role(.operator),
+            summary: "Stops proposals, trials and promotions everywhere, until it is resumed.",
+            access: .role(.operator),
             body: .json("PauseRequest"), content: .json("Pause"), refusals: [.unprocessableContent], handler: pause),
         Route(
             method: .post, path: "/api/resume", name: "resume", tag: "administration", summary: "Ends a pause.",
-            access: .role(.operator), query: [reason], body: .json("ReasonRequest", required: false), content: .json("Pause"),
+            access: .role(.operator), query: [reason], body: .json("ReasonRequest", required: false),
+            content: .json("Pause"),
             refusals: [.unprocessableContent], handler: resume),
         Route(
             method: .get, path: "/api/trust/threshold", name: "getThreshold", tag: "administration",
@@ -65,7 +70,8 @@ extension RouteTable {
         let principal = try call.text(body, "principal", limit: 200)
         let name = try call.text(body, "role", limit: 40)
         guard let role = Role(rawValue: name) else {
-            throw Refusal.invalid("“\(name)” is no role; roles are \(Role.allCases.map(\.rawValue).joined(separator: ", ")).")
+            throw Refusal.invalid(
+                "“\(name)” is no role; roles are \(Role.allCases.map(\.rawValue).joined(separator: ", ")).")
         }
         var random = SystemRandomNumberGenerator()
         let secret = (0..<4).reduce(into: Data()) { data, _ in
@@ -97,7 +103,8 @@ extension RouteTable {
             }
             guard token.source == .api else {
                 throw Refusal.conflict(
-                    "configured", "The token \(id) stands in coordinator.yaml; take it out there and start the coordinator again.")
+                    "configured",
+                    "The token \(id) stands in coordinator.yaml; take it out there and start the coordinator again.")
             }
             guard token.revokedAt == nil else { return }
             token.revokedAt = transaction.now
@@ -159,7 +166,8 @@ extension RouteTable {
                 "since": .string(Timestamp.text(transaction.now)),
             ]
             try transaction.writer.set(Setting.pause, setting)
-            try transaction.record(paused ? "grace.paused" : "grace.resumed", mission: nil, actor: by, body: [:], text: why)
+            try transaction.record(
+                paused ? "grace.paused" : "grace.resumed", mission: nil, actor: by, body: [:], text: why)
             try transaction.announce(
                 paused ? "grace.paused" : "grace.resumed", mission: nil, ["by": .string(by), "reason": .string(why)])
             return setting
@@ -199,7 +207,8 @@ extension RouteTable {
                 "act": try JSON(encoding: act),
             ]
             try transaction.writer.set(Setting.trustThreshold, setting)
-            try transaction.announce("policy.threshold", mission: nil, ["threshold": .number(value), "by": .string(by)])
+            try transaction.announce(
+                "policy.threshold", mission: nil, ["threshold": .number(value), "by": .string(by)])
             return setting
         }
         return .json(thresholdJSON(setting, call.hub.configuration))

@@ -15,8 +15,11 @@ extension RouteTable {
             refusals: [.conflict, .unprocessableContent], handler: enrol),
         Route(
             method: .get, path: "/api/agent/missions", name: "getWork", tag: "agent",
-            summary: "The host's open missions, unassigned ones that fit it, and what people ask of it.", access: .role(.agent),
-            query: [parameter("host", ["type": "string"], "The host's id, as enrolled with this token.", required: true)],
+            summary: "The host's open missions, unassigned ones that fit it, and what people ask of it.",
+            access: .role(.agent),
+            query: [
+                parameter("host", ["type": "string"], "The host's id, as enrolled with this token.", required: true)
+            ],
             content: .json("Work"), refusals: [.unprocessableContent], handler: work),
         Route(
             method: .post, path: "/api/agent/missions", name: "proposeMission", tag: "agent",
@@ -25,7 +28,8 @@ extension RouteTable {
             refusals: [.conflict, .unprocessableContent], handler: propose),
         Route(
             method: .get, path: "/api/agent/missions/{mission_id}", name: "getAgentMission", tag: "agent",
-            summary: "A mission with its session.", access: .role(.agent), content: .json("AgentMission"), handler: mission),
+            summary: "A mission with its session.", access: .role(.agent), content: .json("AgentMission"),
+            handler: mission),
         Route(
             method: .post, path: "/api/agent/missions/{mission_id}/events", name: "reportEvent", tag: "agent",
             summary: "Reports what happened. The same event_id again gets the same answer.", access: .role(.agent),
@@ -41,23 +45,27 @@ extension RouteTable {
             content: .json("Stored"), refusals: [.conflict, .unprocessableContent], handler: evidence),
         Route(
             method: .put, path: "/api/agent/missions/{mission_id}/changes", name: "putChanges", tag: "agent",
-            summary: "The change set, the base and a diff.", access: .role(.agent), body: .json("ChangesUpload", limit: 64 << 20),
+            summary: "The change set, the base and a diff.", access: .role(.agent),
+            body: .json("ChangesUpload", limit: 64 << 20),
             content: .json("Stored"), refusals: [.conflict, .unprocessableContent], handler: changes),
         Route(
             method: .put, path: "/api/agent/blobs/{sha256}", name: "putBlob", tag: "agent",
             summary: "A blob's bytes; they must have that digest.", access: .role(.agent), body: .bytes,
             content: .json("Stored"), refusals: [.unprocessableContent], handler: blob),
         Route(
-            method: .get, path: "/api/agent/missions/{mission_id}/authorization", name: "getAuthorization", tag: "agent",
+            method: .get, path: "/api/agent/missions/{mission_id}/authorization", name: "getAuthorization",
+            tag: "agent",
             summary: "What the agent verifies before it promotes: approvals, overrides, ledger entries and proofs.",
             access: .role(.agent), content: .json("Authorization"), refusals: [.conflict], handler: authorization),
         Route(
             method: .post, path: "/api/agent/journal", name: "appendJournal", tag: "agent",
-            summary: "The agent's signed journal, in order; each entry becomes a leaf of the ledger.", access: .role(.agent),
+            summary: "The agent's signed journal, in order; each entry becomes a leaf of the ledger.",
+            access: .role(.agent),
             body: .json("JournalUpload", limit: 8 << 20), content: .json("JournalAnswer"),
             refusals: [.conflict, .unprocessableContent], handler: journal),
         Route(
-            method: .get, path: "/api/agent/pause", name: "getAgentPause", tag: "agent", summary: "Whether Grace is paused.",
+            method: .get, path: "/api/agent/pause", name: "getAgentPause", tag: "agent",
+            summary: "Whether Grace is paused.",
             access: .role(.agent), content: .json("Pause"), handler: getPause),
     ]
 
@@ -129,7 +137,8 @@ extension RouteTable {
         let proposer = try call.text(body, "proposer", limit: 200)
         let key = try call.text(body, "dedupe_key", limit: 500)
         guard proposer.hasPrefix("detector:") else {
-            throw Refusal.invalid("“proposer” reads detector:NAME: an agent speaks for its detectors and for nobody else.")
+            throw Refusal.invalid(
+                "“proposer” reads detector:NAME: an agent speaks for its detectors and for nobody else.")
         }
         let (mission, created) = try await call.hub.change {
             try $0.propose(file: file, host: id, proposer: proposer, dedupeKey: key)
@@ -162,7 +171,8 @@ extension RouteTable {
         let facts = body["body"]?.object ?? [:]
         try await call.hub.closeExpiredSessions()
         let answer = try await call.hub.change {
-            try $0.report(event, id: key, mission: id, host: own, by: "agent:\(token.principal)", reason: why, facts: facts)
+            try $0.report(
+                event, id: key, mission: id, host: own, by: "agent:\(token.principal)", reason: why, facts: facts)
         }
         return .json(answer)
     }
@@ -238,10 +248,13 @@ extension RouteTable {
         let body = try await call.json()
         let own = try host(call)
         let entries = try call.decode([JournalEntry].self, body["entries"], "entries")
-        guard entries.count <= 1000 else { throw Refusal.invalid("At most 1,000 entries at once, not \(entries.count).") }
+        guard entries.count <= 1000 else {
+            throw Refusal.invalid("At most 1,000 entries at once, not \(entries.count).")
+        }
         let last = try await call.hub.change { try $0.append(journal: entries, of: own) }
         return .json([
-            "last_sequence": last.map { .integer($0.index) } ?? .null, "index": last.map { .integer($0.logIndex) } ?? .null,
+            "last_sequence": last.map { .integer($0.index) } ?? .null,
+            "index": last.map { .integer($0.logIndex) } ?? .null,
             "checkpoint": .string(await call.hub.ledger.checkpoint.note),
         ])
     }

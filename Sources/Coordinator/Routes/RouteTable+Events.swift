@@ -10,11 +10,14 @@ extension RouteTable {
     static let events: [Route] = [
         Route(
             method: .get, path: "/api/events", name: "listen", tag: "events",
-            summary: "Server-sent events. With `Last-Event-ID` (header, or `last_event_id`) first everything after it, from the store.",
+            summary:
+                "Server-sent events. With `Last-Event-ID` (header, or `last_event_id`) first everything after it, from the store.",
             access: .role(.viewer),
             query: [
-                parameter("topics", ["type": "string"], "Such as `mission.*` or `mission.frozen,agent.*`; all without it."),
-                parameter("last_event_id", ["type": "string"], "For clients that can't set the header; the header wins."),
+                parameter(
+                    "topics", ["type": "string"], "Such as `mission.*` or `mission.frozen,agent.*`; all without it."),
+                parameter(
+                    "last_event_id", ["type": "string"], "For clients that can't set the header; the header wins."),
             ],
             content: .other(type: "text/event-stream"), refusals: [.unprocessableContent], handler: listen)
     ]
@@ -23,7 +26,8 @@ extension RouteTable {
         let pattern: TopicPattern
         if let text = call.query["topics"] {
             guard let wanted = TopicPattern(text) else {
-                throw Refusal.invalid("“\(text.prefix(80))” is no pattern; expected such as “mission.*” or “mission.frozen,agent.*”.")
+                throw Refusal.invalid(
+                    "“\(text.prefix(80))” is no pattern; expected such as “mission.*” or “mission.frozen,agent.*”.")
             }
             pattern = wanted
         } else {
@@ -32,7 +36,8 @@ extension RouteTable {
         var last: Int64?
         if let text = call.request.headers[.lastEventID] ?? call.query["last_event_id"] {
             guard let id = Int64(text), id >= 0 else {
-                throw Refusal.invalid("“\(text.prefix(40))” is no event id; give one that an event carried, or 0 for all.")
+                throw Refusal.invalid(
+                    "“\(text.prefix(40))” is no event id; give one that an event carried, or 0 for all.")
             }
             last = id
         }

@@ -12,7 +12,8 @@ extension RouteTable {
             access: .role(.viewer), content: .json("Status"), handler: status),
         Route(
             method: .get, path: "/mission-control/subsystems", name: "getSubsystems", tag: "hub",
-            summary: "Each component as it is at this moment; one that was not asked is not listed.", access: .role(.viewer),
+            summary: "Each component as it is at this moment; one that was not asked is not listed.",
+            access: .role(.viewer),
             content: .json("Subsystems"), handler: subsystems),
         Route(
             method: .get, path: "/mission-control/metrics", name: "getMetrics", tag: "hub", summary: "Counts as JSON.",
@@ -29,10 +30,12 @@ extension RouteTable {
             content: .json("Health"), refusals: [.serviceUnavailable], handler: ready),
         Route(
             method: .get, path: "/metrics", name: "prometheus", tag: "probes",
-            summary: "Prometheus text exposition format 0.0.4.", access: .role(.viewer), content: .other(type: "text/plain"),
+            summary: "Prometheus text exposition format 0.0.4.", access: .role(.viewer),
+            content: .other(type: "text/plain"),
             handler: prometheus),
         Route(
-            method: .get, path: "/openapi.json", name: "openapi", tag: "probes", summary: "This document.", access: .everyone,
+            method: .get, path: "/openapi.json", name: "openapi", tag: "probes", summary: "This document.",
+            access: .everyone,
             content: .other(type: "application/json"), handler: { _ in .json(OpenAPI.document) }),
     ]
 
@@ -59,7 +62,8 @@ extension RouteTable {
     private static func phases(_ counts: [MissionPhase: Int]) -> JSON {
         .object(
             Dictionary(
-                uniqueKeysWithValues: MissionPhase.allCases.map { ($0.rawValue, JSON.integer(Int64(counts[$0] ?? 0))) }))
+                uniqueKeysWithValues: MissionPhase.allCases.map { ($0.rawValue, JSON.integer(Int64(counts[$0] ?? 0))) })
+        )
     }
 
     private static func metrics(_ call: Call) async throws -> Response {

@@ -12,13 +12,16 @@ extension RouteTable {
             method: .get, path: "/api/log/entries", name: "listLogEntries", tag: "ledger",
             summary: "Entries in order, with their indexes.", access: .role(.viewer),
             query: [
-                limit, parameter("after", ["type": "string"], "The index after which to begin; the `next` of the page before."),
+                limit,
+                parameter(
+                    "after", ["type": "string"], "The index after which to begin; the `next` of the page before."),
                 parameter("mission", ["type": "string"], "Only entries of this mission."),
             ],
             content: .json("LogEntries"), refusals: [.unprocessableContent], handler: entries),
         Route(
             method: .get, path: "/api/log/verify", name: "verifyLog", tag: "ledger",
-            summary: "Recomputes the whole log from its files.", access: .role(.viewer), content: .json("LogVerification"),
+            summary: "Recomputes the whole log from its files.", access: .role(.viewer),
+            content: .json("LogVerification"),
             handler: verify),
         Route(
             method: .get, path: "/api/log/prove/{index}", name: "proveLogEntry", tag: "ledger",
@@ -34,7 +37,8 @@ extension RouteTable {
         let entry = try LedgerEntry(leaf: leaf)
         return [
             "index": .integer(index), "leaf_hash": .string(MerkleHash.leaf(leaf).hex), "id": .string(entry.id),
-            "kind": .string(entry.kind), "mission": MissionView.text(entry.mission), "at": .string(Timestamp.text(entry.at)),
+            "kind": .string(entry.kind), "mission": MissionView.text(entry.mission),
+            "at": .string(Timestamp.text(entry.at)),
             "actor": .string(entry.actor), "body": entry.body,
             "text": MissionView.text(entry.text.flatMap { texts[$0]?.text }),
             "text_commitment": MissionView.text(entry.text?.hex),
@@ -97,10 +101,14 @@ extension RouteTable {
     private static func file(_ call: Call) async throws -> Response {
         let path = call.parameter("path")
         guard isTilePath(path) else {
-            throw Refusal.notFound("The ledger has “checkpoint”, “tile/<level>/<index>” and “tile/entries/<index>”; not “\(path.prefix(100))”.")
+            throw Refusal.notFound(
+                "The ledger has “checkpoint”, “tile/<level>/<index>” and “tile/entries/<index>”; not “\(path.prefix(100))”."
+            )
         }
         let whole = call.hub.ledger.directory + "/" + path
-        guard try Files.status(whole)?.isFile == true else { throw Refusal.notFound("The ledger has no \(path.prefix(100)).") }
+        guard try Files.status(whole)?.isFile == true else {
+            throw Refusal.notFound("The ledger has no \(path.prefix(100)).")
+        }
         let type = path == "checkpoint" ? "text/plain; charset=utf-8" : "application/octet-stream"
         return .bytes(try Files.read(whole), type: type)
     }

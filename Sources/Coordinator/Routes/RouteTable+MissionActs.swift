@@ -13,7 +13,8 @@ extension RouteTable {
             method: .post, path: missionsPath + "/{mission_id}/feedback", name: "giveFeedback", tag: "missions",
             summary: "Adds a person's words.", access: .role(.approver),
             query: [parameter("feedback", ["type": "string"], "The words; may also stand in the body.")],
-            body: .json("FeedbackRequest", required: false), content: .json("Done"), refusals: [.conflict, .unprocessableContent],
+            body: .json("FeedbackRequest", required: false), content: .json("Done"),
+            refusals: [.conflict, .unprocessableContent],
             handler: feedback),
         Route(
             method: .post, path: missionsPath + "/{mission_id}/consensus", name: "decide", tag: "missions",
@@ -26,23 +27,28 @@ extension RouteTable {
         Route(
             method: .post, path: missionsPath + "/{mission_id}/rollback", name: "rollBack", tag: "missions",
             summary: "Asks the host's agent to take the change back. After the watch it needs a signed act.",
-            access: .role(.approver), query: [reason], body: .json("ActRequest", required: false), content: .json("Done"),
+            access: .role(.approver), query: [reason], body: .json("ActRequest", required: false),
+            content: .json("Done"),
             refusals: [.conflict, .unprocessableContent], handler: rollback),
         Route(
             method: .post, path: missionsPath + "/{mission_id}/cancel", name: "cancel", tag: "missions",
             summary: "Ends a mission before it reaches live.", access: .role(.operator), query: [reason],
-            body: .json("ReasonRequest", required: false), content: .json("Done"), refusals: [.conflict, .unprocessableContent],
+            body: .json("ReasonRequest", required: false), content: .json("Done"),
+            refusals: [.conflict, .unprocessableContent],
             handler: cancel),
         Route(
             method: .post, path: missionsPath + "/{mission_id}/retest", name: "retest", tag: "missions",
             summary: "Tests a mission anew against live as it is now.", access: .role(.operator), query: [reason],
-            body: .json("ReasonRequest", required: false), content: .json("Done"), refusals: [.conflict, .unprocessableContent],
+            body: .json("ReasonRequest", required: false), content: .json("Done"),
+            refusals: [.conflict, .unprocessableContent],
             handler: retest),
     ]
 
     /// A text that may stand in the body or in the query.
     static func given(_ key: String, _ call: Call, _ body: JSON?) throws -> String? {
-        if let body, body.object == nil { throw Refusal.invalid("The body is JSON, but not an object; this path takes one.") }
+        if let body, body.object == nil {
+            throw Refusal.invalid("The body is JSON, but not an object; this path takes one.")
+        }
         if let text = try body.flatMap({ try call.optionalText($0, key) }) { return text }
         if let text = call.query[key], !text.isEmpty {
             guard text.utf8.count <= 16 << 10 else { throw Refusal.invalid("“\(key)” has more than 16384 bytes.") }
@@ -70,8 +76,10 @@ extension RouteTable {
             choice: approved ? "approve" : "reject", reason: try given("reason", call, nil), signature: nil)
         let outcome = try await call.hub.vote(vote, mission: id, token: try call.caller)
         return .json([
-            "success": true, "approved": .bool(approved), "trust_score": MissionView.number(outcome.mission.evidence?.trust.total),
-            "will_execute_to_live": false, "message": .string(outcome.message), "phase": .string(outcome.mission.phase.rawValue),
+            "success": true, "approved": .bool(approved),
+            "trust_score": MissionView.number(outcome.mission.evidence?.trust.total),
+            "will_execute_to_live": false, "message": .string(outcome.message),
+            "phase": .string(outcome.mission.phase.rawValue),
             "session_id": .string(outcome.sessionID), "decision": .string(outcome.decision),
         ])
     }
@@ -98,12 +106,15 @@ extension RouteTable {
             if let act { try transaction.add(act: act, kind: "rollback", mission: id, session: nil, by: principal) }
             try transaction.request("rollback", of: mission, by: principal, reason: why, act: act)
             try transaction.record(
-                "mission.rollback_requested", mission: id, actor: principal, body: ["signed": .bool(act != nil)], text: why)
+                "mission.rollback_requested", mission: id, actor: principal, body: ["signed": .bool(act != nil)],
+                text: why)
             return mission.host
         }
         return .json([
             "success": true,
-            "message": .string("The agent of \(host ?? "the host") was asked to roll back; it checks first that nothing later is overwritten."),
+            "message": .string(
+                "The agent of \(host ?? "the host") was asked to roll back; it checks first that nothing later is overwritten."
+            ),
         ])
     }
 

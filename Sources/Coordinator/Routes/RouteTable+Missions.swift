@@ -17,7 +17,8 @@ extension RouteTable {
             content: .json("MissionList"), refusals: [.unprocessableContent], handler: listMissions),
         Route(
             method: .post, path: missionsPath, name: "createMission", tag: "missions",
-            summary: "Creates a mission: from a body in the mission file's form, or from a remedy of an enrolled agent with a title, a description and a rationale.",
+            summary:
+                "Creates a mission: from a body in the mission file's form, or from a remedy of an enrolled agent with a title, a description and a rationale.",
             access: .role(.operator),
             query: [
                 parameter("title", ["type": "string"], "With `remedy`: the mission's title."),
@@ -26,7 +27,8 @@ extension RouteTable {
                 parameter("remedy", ["type": "string"], "The name of a remedy that an agent brought."),
                 parameter("host", ["type": "string"], "The host's name or id; needed where several would do."),
             ],
-            body: .json("MissionFile", required: false, limit: 8 << 20), success: .created, content: .json("MissionCreated"),
+            body: .json("MissionFile", required: false, limit: 8 << 20), success: .created,
+            content: .json("MissionCreated"),
             refusals: [.conflict, .unprocessableContent], handler: createMission),
         Route(
             method: .get, path: missionsPath + "/{mission_id}", name: "getMission", tag: "missions",
@@ -39,7 +41,8 @@ extension RouteTable {
         if let text = call.query["phase"] {
             guard let value = MissionPhase(rawValue: text) else {
                 throw Refusal.invalid(
-                    "“\(text.prefix(60))” is no phase; phases are \(MissionPhase.allCases.map(\.rawValue).joined(separator: ", ")).")
+                    "“\(text.prefix(60))” is no phase; phases are \(MissionPhase.allCases.map(\.rawValue).joined(separator: ", "))."
+                )
             }
             phase = value
         }
@@ -63,7 +66,8 @@ extension RouteTable {
         case nil: file = nil
         case .object(let members)?:
             if ["title", "description", "rationale", "remedy"].contains(where: { call.query[$0] != nil }) {
-                throw Refusal.invalid("Give either a mission as the body, or title, description, rationale and remedy in the query.")
+                throw Refusal.invalid(
+                    "Give either a mission as the body, or title, description, rationale and remedy in the query.")
             }
             if let inlined = members["file"], members.count == 1 {
                 file = try call.decode(MissionFile.self, inlined, "file")
@@ -86,7 +90,8 @@ extension RouteTable {
                 "success": true, "mission_id": .string(mission.id), "phase": .string(mission.phase.rawValue),
                 "message": .string(
                     mission.host == nil
-                        ? "The mission waits for an agent whose labels fit." : "The mission waits for its host's agent to test it."),
+                        ? "The mission waits for an agent whose labels fit."
+                        : "The mission waits for its host's agent to test it."),
             ]
             if let key {
                 try transaction.writer.recordAnswer(
@@ -130,7 +135,8 @@ extension MissionTransaction {
         func text(_ key: String) throws -> String {
             guard let value = query[key], value.contains(where: { !$0.isWhitespace }) else {
                 throw Refusal.invalid(
-                    "Without a body a mission needs title, description, rationale and remedy in the query; “\(key)” is missing.")
+                    "Without a body a mission needs title, description, rationale and remedy in the query; “\(key)” is missing."
+                )
             }
             guard value.utf8.count <= 16 << 10 else { throw Refusal.invalid("“\(key)” has more than 16384 bytes.") }
             return value
@@ -145,11 +151,13 @@ extension MissionTransaction {
         guard let host = able.first, var file = host.remedies[name] else {
             let known = Set(hosts.flatMap(\.remedies.keys)).sorted().joined(separator: ", ")
             throw Refusal.invalid(
-                "No enrolled agent has the remedy “\(name.prefix(80))”. \(known.isEmpty ? "None brought any." : "Known: \(known).")")
+                "No enrolled agent has the remedy “\(name.prefix(80))”. \(known.isEmpty ? "None brought any." : "Known: \(known).")"
+            )
         }
         guard able.count == 1 else {
             throw Refusal.invalid(
-                "Several hosts have that remedy (\(able.map(\.identity.name).joined(separator: ", "))): say which with “?host=”.")
+                "Several hosts have that remedy (\(able.map(\.identity.name).joined(separator: ", "))): say which with “?host=”."
+            )
         }
         (file.title, file.description, file.rationale) = (title, description, rationale)
         return try create(file: file, host: host.id, proposer: proposer)

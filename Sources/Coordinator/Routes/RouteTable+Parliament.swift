@@ -42,8 +42,10 @@ extension RouteTable {
         let session = try record.session
         let counts = session.counts
         return [
-            "session_id": .string(session.session_id), "mission_id": .string(session.mission_id), "title": .string(session.title),
-            "status": .string(try record.status(at: now).rawValue), "quorum_required": .integer(Int64(session.quorum_required)),
+            "session_id": .string(session.session_id), "mission_id": .string(session.mission_id),
+            "title": .string(session.title),
+            "status": .string(try record.status(at: now).rawValue),
+            "quorum_required": .integer(Int64(session.quorum_required)),
             "approval_threshold": .number(session.approval_threshold), "votes_approve": .integer(Int64(counts.approve)),
             "votes_reject": .integer(Int64(counts.reject)), "votes_abstain": .integer(Int64(counts.abstain)),
             "expires_at": .string(Timestamp.text(session.expires_at)), "quorum_met": .bool(counts.quorumMet),
@@ -52,8 +54,10 @@ extension RouteTable {
             "votes": .array(
                 session.votes.map { vote in
                     [
-                        "voter": .string(vote.voter), "kind": .string(vote.kind.rawValue), "vote": .string(vote.vote.rawValue),
-                        "reason": MissionView.text(vote.reason), "at": .string(Timestamp.text(vote.at)), "signed": .bool(vote.signed),
+                        "voter": .string(vote.voter), "kind": .string(vote.kind.rawValue),
+                        "vote": .string(vote.vote.rawValue),
+                        "reason": MissionView.text(vote.reason), "at": .string(Timestamp.text(vote.at)),
+                        "signed": .bool(vote.signed),
                     ]
                 }),
         ]
@@ -62,7 +66,8 @@ extension RouteTable {
     private static func list(_ call: Call) async throws -> Response {
         if let text = call.query["status"], SessionStatus(rawValue: text) == nil {
             throw Refusal.invalid(
-                "“\(text.prefix(40))” is no status; expected \(SessionStatus.allCases.map(\.rawValue).joined(separator: ", ")).")
+                "“\(text.prefix(40))” is no status; expected \(SessionStatus.allCases.map(\.rawValue).joined(separator: ", "))."
+            )
         }
         try await call.hub.closeExpiredSessions()
         let (limit, after) = try call.page()
@@ -71,7 +76,8 @@ extension RouteTable {
             try $0.sessions(status: status, mission: mission, limit: limit, after: after)
         }
         return .json([
-            "total": .integer(Int64(page.total)), "sessions": .array(try page.sessions.map { try sessionJSON($0, now: now) }),
+            "total": .integer(Int64(page.total)),
+            "sessions": .array(try page.sessions.map { try sessionJSON($0, now: now) }),
             "next": page.next.map { .string(String($0)) } ?? .null,
         ])
     }
@@ -83,7 +89,9 @@ extension RouteTable {
         let now = call.hub.now
         let record = try await call.hub.change { transaction in
             let mission = try transaction.existing(id)
-            if mission.phase == .consensus, let session = mission.sessionID, let old = try transaction.writer.session(session) {
+            if mission.phase == .consensus, let session = mission.sessionID,
+                let old = try transaction.writer.session(session)
+            {
                 return old
             }
             return try transaction.openSession(for: id, by: principal).record

@@ -10,7 +10,8 @@ extension RouteTable {
     static let policies: [Route] = [
         Route(
             method: .get, path: "/api/governance/policies", name: "listPolicies", tag: "policies",
-            summary: "Each rule as agents' latest evidence reports it.", access: .role(.viewer), content: .json("Policies"),
+            summary: "Each rule as agents' latest evidence reports it.", access: .role(.viewer),
+            content: .json("Policies"),
             handler: rules),
         Route(
             method: .get, path: "/api/constitution/principles", name: "listPrinciples", tag: "policies",
@@ -56,7 +57,8 @@ extension RouteTable {
         var all: [JSON] = []
         for mission in missions {
             guard let evidence = mission.evidence else { continue }
-            for result in evidence.constitution where seen.insert(evidence.host.id + "\u{0}" + result.principle).inserted {
+            for result in evidence.constitution
+            where seen.insert(evidence.host.id + "\u{0}" + result.principle).inserted {
                 var members = source(mission)
                 members["principle"] = .string(result.principle)
                 members["stage"] = .string(result.stage.rawValue)

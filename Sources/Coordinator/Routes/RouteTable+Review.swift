@@ -23,7 +23,8 @@ extension RouteTable {
             content: .other(type: "application/octet-stream"), handler: blob),
         Route(
             method: .get, path: missionsPath + "/{mission_id}/statement", name: "getStatement", tag: "review",
-            summary: "What to sign: the approval's in-toto statement, its DSSE pre-authentication encoding and the SSH namespace.",
+            summary:
+                "What to sign: the approval's in-toto statement, its DSSE pre-authentication encoding and the SSH namespace.",
             access: .role(.viewer),
             query: [
                 parameter(
@@ -38,7 +39,9 @@ extension RouteTable {
         let id = call.parameter("mission_id")
         _ = try await call.hub.fetchEvidence(of: id, token: try call.caller)
         let record = try await call.hub.store.read { reader in
-            guard reader.isCurrent(id), let record = try reader.evidence(mission: id) else { throw Refusal.untested(id) }
+            guard reader.isCurrent(id), let record = try reader.evidence(mission: id) else {
+                throw Refusal.untested(id)
+            }
             return record
         }
         var members = try JSON(encoding: record.envelope).object ?? [:]
@@ -57,8 +60,10 @@ extension RouteTable {
             return record
         }
         return .json([
-            "mission_id": .string(id), "digest": .string(record.digest.hex), "base_digest": .string(record.baseDigest.hex),
-            "manifest": .string(record.manifest.base64EncodedString()), "base": .string(record.base.base64EncodedString()),
+            "mission_id": .string(id), "digest": .string(record.digest.hex),
+            "base_digest": .string(record.baseDigest.hex),
+            "manifest": .string(record.manifest.base64EncodedString()),
+            "base": .string(record.base.base64EncodedString()),
             "diff": .string(record.diff),
         ])
     }
@@ -93,7 +98,8 @@ extension StoreReader {
 
 extension Refusal {
     static func untested(_ id: String) -> Refusal {
-        .conflict("no-evidence", "The mission \(id.prefix(80)) has no evidence yet: its agent has not finished testing it.")
+        .conflict(
+            "no-evidence", "The mission \(id.prefix(80)) has no evidence yet: its agent has not finished testing it.")
     }
 }
 

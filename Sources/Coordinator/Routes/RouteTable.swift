@@ -6,7 +6,8 @@ enum RouteTable {
     static let missionsPath = "/mission-control/autonomous/missions"
 
     static var all: [Route] {
-        missions + missionActs + review + hub + parliament + log + policies + administration + acts + agent + events + probes
+        missions + missionActs + review + hub + parliament + log + policies + administration + acts + agent + events
+            + probes
     }
 
     static func parameter(_ name: String, _ schema: JSON, _ about: String, required: Bool = false) -> Route.Parameter {

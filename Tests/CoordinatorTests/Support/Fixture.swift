@@ -35,7 +35,8 @@ struct Answer {
 /// OpenAPI document.
 final class Fixture: Sendable {
     static let tokens: [String: Role] = [
-        "viewer-token": .viewer, "ann-token": .approver, "bob-token": .approver, "op-token": .operator, "admin-token": .admin,
+        "viewer-token": .viewer, "ann-token": .approver, "bob-token": .approver, "op-token": .operator,
+        "admin-token": .admin,
         "agent-token": .agent, "agent2-token": .agent,
     ]
 
@@ -91,7 +92,7 @@ final class Fixture: Sendable {
     func stop() async {
         task.cancel()
         _ = try? await task.value
-        try? coordinator.close()
+        try? await coordinator.close()
     }
 
     /// Runs `body` against a fresh coordinator and removes its state afterwards.
@@ -114,7 +115,8 @@ final class Fixture: Sendable {
     }
 
     func send(
-        _ method: HTTPMethod, _ path: String, token: String? = "admin-token", body: Data? = nil, headers: [String: String] = [:],
+        _ method: HTTPMethod, _ path: String, token: String? = "admin-token", body: Data? = nil,
+        headers: [String: String] = [:],
         sourceLocation: SourceLocation = #_sourceLocation
     ) async throws -> Answer {
         var request = HTTPClientRequest(url: base + path)
@@ -131,12 +133,15 @@ final class Fixture: Sendable {
         return answer
     }
 
-    func get(_ path: String, token: String? = "admin-token", sourceLocation: SourceLocation = #_sourceLocation) async throws -> Answer {
+    func get(_ path: String, token: String? = "admin-token", sourceLocation: SourceLocation = #_sourceLocation)
+        async throws -> Answer
+    {
         try await send(.GET, path, token: token, sourceLocation: sourceLocation)
     }
 
     func post(
-        _ path: String, _ json: JSON? = nil, token: String? = "admin-token", sourceLocation: SourceLocation = #_sourceLocation
+        _ path: String, _ json: JSON? = nil, token: String? = "admin-token",
+        sourceLocation: SourceLocation = #_sourceLocation
     ) async throws -> Answer {
         try await send(.POST, path, token: token, body: json?.canonical, sourceLocation: sourceLocation)
     }

@@ -14,7 +14,9 @@ enum OpenAPITruth {
         }
         let documented = OpenAPI.document["paths"]?[route.path.replacing("...}", with: "}")]?[method.lowercased()]
         guard let response = documented?["responses"]?["\(answer.status)"] else {
-            return ["the status \(answer.status) is not documented: \(String(decoding: answer.data.prefix(300), as: UTF8.self))"]
+            return [
+                "the status \(answer.status) is not documented: \(String(decoding: answer.data.prefix(300), as: UTF8.self))"
+            ]
         }
         let type = answer.headers.first(name: "content-type") ?? ""
         guard let content = response["content"]?.object, let (known, media) = content.first else {
@@ -42,7 +44,9 @@ enum OpenAPITruth {
             if !names.contains(where: { fits(value, $0) }) { return ["\(path): expected \(names), found \(value)"] }
         }
         if value.isNull { return problems }
-        if let allowed = schema["enum"]?.array, !allowed.contains(value) { problems.append("\(path): \(value) is not allowed") }
+        if let allowed = schema["enum"]?.array, !allowed.contains(value) {
+            problems.append("\(path): \(value) is not allowed")
+        }
         if let members = value.object {
             for key in schema["required"]?.array ?? [] where members[key.string ?? ""] == nil {
                 problems.append("\(path): the member \(key.string ?? "") is missing")
@@ -52,7 +56,9 @@ enum OpenAPITruth {
             }
         }
         if let items = schema["items"] {
-            for (index, item) in (value.array ?? []).enumerated() { problems += check(item, items, "\(path)[\(index)]") }
+            for (index, item) in (value.array ?? []).enumerated() {
+                problems += check(item, items, "\(path)[\(index)]")
+            }
         }
         return problems
     }

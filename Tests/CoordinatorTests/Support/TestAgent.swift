@@ -16,7 +16,9 @@ struct TestAgent {
     let key: SigningKey
     let host: HostIdentity
 
-    static func enrolled(_ fixture: Fixture, token: String = "agent-token", remedies: JSON = [:]) async throws -> TestAgent {
+    static func enrolled(_ fixture: Fixture, token: String = "agent-token", remedies: JSON = [:]) async throws
+        -> TestAgent
+    {
         let key = try SigningKey(name: "agent/\(token)")
         let host = HostIdentity(
             id: Digest(of: key.publicKey.raw).hex, name: "web-\(token)", labels: ["role": "app"], kernel: "6.1")
@@ -30,7 +32,8 @@ struct TestAgent {
         try await fixture.post(
             "/api/agent/hosts",
             [
-                "identity": try JSON(encoding: host), "public_key": .string((other ?? key).publicKey.string), "remedies": remedies,
+                "identity": try JSON(encoding: host), "public_key": .string((other ?? key).publicKey.string),
+                "remedies": remedies,
             ], token: token)
     }
 
@@ -51,7 +54,8 @@ struct TestAgent {
     func report(_ event: MissionEvent, _ mission: String, id: String = UUID().uuidString) async throws -> Answer {
         try await fixture.post(
             "/api/agent/missions/\(mission)/events",
-            ["event_id": .string(id), "event": .string(event.rawValue), "reason": "because", "body": ["n": 1]], token: token)
+            ["event_id": .string(id), "event": .string(event.rawValue), "reason": "because", "body": ["n": 1]],
+            token: token)
     }
 
     let manifest = Data("{\"changes\":[]}".utf8)
@@ -70,12 +74,19 @@ struct TestAgent {
         return Evidence(
             missionID: id, missionDigest: file.digest, host: host, nonce: UUID().uuidString, createdAt: Date(),
             changeSet: Digest(of: manifest), base: Digest(of: base), changes: ["modify /srv/app/app.db"], trial: trial,
-            metrics: KPIMetrics(trial), sandbox: SandboxReport(success: true, tests_passed: 3, exit_code: 0, duration_ms: 12.5),
+            metrics: KPIMetrics(trial),
+            sandbox: SandboxReport(success: true, tests_passed: 3, exit_code: 0, duration_ms: 12.5),
             checks: [],
-            governance: [RuleResult(rule: "paths", level: .hardMandatory, applicable: true, passed: true, message: "fine")],
-            constitution: [PrincipleResult(principle: "reversible", stage: .evidence, satisfied: true, message: "undo")],
+            governance: [
+                RuleResult(rule: "paths", level: .hardMandatory, applicable: true, passed: true, message: "fine")
+            ],
+            constitution: [
+                PrincipleResult(principle: "reversible", stage: .evidence, satisfied: true, message: "undo")
+            ],
             hunter: HunterReport(
-                findings: [Finding(id: "f1", rule: "secret", severity: .low, path: "/etc/x", message: "looks like a key")],
+                findings: [
+                    Finding(id: "f1", rule: "secret", severity: .low, path: "/etc/x", message: "looks like a key")
+                ],
                 scanners: ["native": "RAN"], score: 0.98),
             trust: TrustScore(kpi: 0.96, governance: 1, constitution: 1, security: 0.98, total: trust, reasons: []),
             policies: PolicyDigests(
@@ -83,7 +94,9 @@ struct TestAgent {
                 approvers: Digest(of: Data("a".utf8))))
     }
 
-    func mission(_ id: String) async throws -> Answer { try await fixture.get("/api/agent/missions/\(id)", token: token) }
+    func mission(_ id: String) async throws -> Answer {
+        try await fixture.get("/api/agent/missions/\(id)", token: token)
+    }
 
     func upload(_ evidence: Evidence, key other: SigningKey? = nil) async throws -> Answer {
         let envelope = try Envelope.sign(
@@ -102,9 +115,11 @@ struct TestAgent {
     }
 
     /// Brings a new mission to an open session; gives the mission's and the session's id.
-    func toConsensus(_ title: String = "Optimize database queries", trust: Double = 0.98, moreBlocks: Bool = false) async throws -> (
-        mission: String, session: String
-    ) {
+    func toConsensus(_ title: String = "Optimize database queries", trust: Double = 0.98, moreBlocks: Bool = false)
+        async throws -> (
+            mission: String, session: String
+        )
+    {
         let id = try await propose(title)
         #expect(try await report(.testStarted, id).status == 200)
         #expect(try await uploadChanges(id).status == 200)

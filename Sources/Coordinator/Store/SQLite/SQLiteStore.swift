@@ -27,7 +27,8 @@ public final class SQLiteStore: Store {
             try Schema.migrator.migrate(pool)
             let applied = try pool.read { try Schema.migrator.hasBeenSuperseded($0) }
             guard !applied else {
-                throw StoreError.unusable(path: path, why: "a newer Grace wrote it; install that version, or give another --state")
+                throw StoreError.unusable(
+                    path: path, why: "a newer Grace wrote it; install that version, or give another --state")
             }
         } catch let error as StoreError {
             throw error

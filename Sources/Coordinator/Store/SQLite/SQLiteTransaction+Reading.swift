@@ -47,7 +47,8 @@ extension SQLiteTransaction: StoreReader {
     func missionCounts() throws -> [MissionPhase: Int] {
         let pairs: [(MissionPhase, Int)] = try all("SELECT phase, COUNT(*) AS n FROM missions GROUP BY phase") { row in
             guard let phase = MissionPhase(rawValue: row["phase"]) else {
-                throw StoreError.damaged(table: "missions", id: "-", why: "the phase \(row["phase"] as String) is unknown")
+                throw StoreError.damaged(
+                    table: "missions", id: "-", why: "the phase \(row["phase"] as String) is unknown")
             }
             return (phase, row["n"])
         }
