@@ -25,8 +25,14 @@ extension ActVerifier {
     /// A new trust threshold, by one listed person.
     ///
     /// - Parameters:
+    ///   - envelope: the signed act.
+    ///   - host: this host's id.
     ///   - current: the threshold in force, which the act must name.
     ///   - last: when the last accepted act of this kind was issued.
+    ///   - approvers: the host's own approvers.yaml.
+    ///   - allowed: the host's own allowed_signers.
+    ///   - now: the agent's own clock.
+    /// - Returns: the act, or the first fault found.
     public static func threshold(
         _ envelope: Envelope, host: String, current: Double, last: Date?, approvers: Approvers, allowed: AllowedSigners,
         now: Date

@@ -26,6 +26,7 @@ public enum ActVerifier {
     ///   - allowed: the host's own allowed_signers, as it is now.
     ///   - now: the agent's own clock.
     ///   - userPresence: whether only the signature of a touched security key counts.
+    /// - Returns: the act, or the first fault found.
     public static func verify<Act: SignedAct>(
         _ envelope: Envelope, as type: Act.Type = Act.self, allowed: AllowedSigners, now: Date,
         userPresence: Bool = false

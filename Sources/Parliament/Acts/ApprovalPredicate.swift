@@ -64,10 +64,16 @@ public enum ApprovalStatement {
     /// The payload for a decision on exactly this evidence.
     ///
     /// - Parameters:
+    ///   - decision: what the voter decided.
+    ///   - voter: the voter's principal, as in allowed_signers.
+    ///   - reason: the voter's words.
+    ///   - session: the session's id.
     ///   - evidencePayload: the payload of the agent's evidence envelope, byte for byte.
     ///   - checkpoint: the note of the ledger checkpoint that is shown to the voter.
     ///   - now: the voter's clock, or the coordinator's on the voter's behalf.
     ///   - lifetime: seconds until the approval is void; at most ``ActEnvelope/longestLifetime``.
+    /// - Returns: canonical JSON, to be signed through ``signedBytes(payload:)``.
+    /// - Throws: `LedgerError` when the payload is no evidence.
     public static func make(
         decision: VoteChoice, voter: String, reason: String? = nil, session: String, evidencePayload: Data,
         checkpoint: String,

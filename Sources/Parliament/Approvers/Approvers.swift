@@ -121,6 +121,7 @@ public struct Requirement: Sendable, Equatable {
     ///   - demands: ``demands`` or ``overrides``.
     ///   - people: those who signed.
     ///   - identity: gives one name to names that may be the same person; nobody counts twice in a group.
+    /// - Returns: empty when everything is fulfilled.
     public func shortfalls(
         of demands: [Approvers.Demand], people: some Sequence<String>, identity: (String) -> String
     ) -> [(demand: Approvers.Demand, have: Int)] {
