@@ -1,6 +1,7 @@
 import Documents
 import Fork
 import FoundationEssentials
+import Linux
 import Measurement
 import Missions
 import Testing

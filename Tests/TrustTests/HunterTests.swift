@@ -19,7 +19,7 @@ struct HunterTests {
         var uid: UInt32 = 0
         var xattrs: [String: Data] = [:]
         var link: String?
-        var device: Fork.DeviceNumber?
+        var device: DeviceNode?
         var before: FileState?
         var oldText: String?
     }
@@ -130,7 +130,7 @@ struct HunterTests {
         Case("executable-owner", Entry(path: "/usr/local/bin/x", mode: 0o755, uid: 1000)),
         Case(
             "device-node",
-            Entry(path: "/srv/dev", type: .device, mode: 0o600, device: DeviceNumber(isBlock: true, major: 8, minor: 0))
+            Entry(path: "/srv/dev", type: .device, mode: 0o600, device: DeviceNode(isBlock: true, major: 8, minor: 0))
         ),
         Case("secret-private-key", Entry(path: "/srv/key", text: key)),
         Case("secret-private-key", Entry(path: "/srv/key", text: "-----BEGIN RSA PRIVATE KEY-----\nx")),
@@ -186,40 +186,40 @@ struct HunterTests {
 
     static let passwd = "root:x:0:0:root:/root:/bin/bash\n"
 
-    @Test(
-        "what was so before is no finding",
-        arguments: [
-            Entry(path: "/srv/x", kind: .metadata, mode: 0o4755, before: old("a", mode: 0o4755)),
-            Entry(path: "/srv/x", kind: .metadata, mode: 0o666, before: old("a", mode: 0o666)),
-            Entry(
-                path: "/srv/d", kind: .metadata, type: .directory, mode: 0o777,
-                before: old(mode: 0o777, type: .directory)),
-            Entry(path: "/srv/x", kind: .metadata, mode: 0o755, uid: 33, before: old("a", mode: 0o700, uid: 33)),
-            Entry(
-                path: "/srv/x", kind: .metadata, mode: 0o755, xattrs: capability,
-                before: old("a", mode: 0o755, xattrs: capability)),
-            Entry(path: "/srv/key", kind: .modify, text: "# note\n" + key, before: old(key), oldText: key),
-            Entry(
-                path: "/srv/env", kind: .modify, text: "x=1\nTOKEN=ghp_" + String(repeating: "a1B2", count: 9),
-                before: old("TOKEN=ghp_" + String(repeating: "a1B2", count: 9)),
-                oldText: "TOKEN=ghp_" + String(repeating: "a1B2", count: 9)),
-            Entry(
-                path: "/etc/systemd/system/app.service", kind: .modify, text: "[Unit]\nDescription=x\n" + unit,
-                before: old(unit), oldText: unit),
-            Entry(
-                path: "/srv/x", kind: .modify, type: .symlink, mode: 0o777, link: "/etc/shadow",
-                before: old(type: .symlink, link: "/etc/shadow")),
-            Entry(path: "/srv/x", kind: .delete, before: old("a", mode: 0o4755)),
-            Entry(path: "/etc/cron.d", type: .directory, mode: 0o755),
-            Entry(path: "/usr/lib/python3/dist-packages/x.pth", text: "/srv/lib\n"),
-            Entry(path: "/srv/null", type: .symlink, mode: 0o777, link: "/dev/null"),
-            Entry(
-                path: "/srv/env",
-                text:
-                    "password = ${DB_PASSWORD}\ntoken: changeme-changeme\nsecret_file: /etc/app/secret-file-name\npassword policy: at least twelve\n"
-            ),
-            Entry(path: "/srv/bin", text: "\0binary AKIA" + "IOSFODNN7EXAMPLF"),
-        ])
+    static let settled: [Entry] = [
+        Entry(path: "/srv/x", kind: .metadata, mode: 0o4755, before: old("a", mode: 0o4755)),
+        Entry(path: "/srv/x", kind: .metadata, mode: 0o666, before: old("a", mode: 0o666)),
+        Entry(
+            path: "/srv/d", kind: .metadata, type: .directory, mode: 0o777,
+            before: old(mode: 0o777, type: .directory)),
+        Entry(path: "/srv/x", kind: .metadata, mode: 0o755, uid: 33, before: old("a", mode: 0o700, uid: 33)),
+        Entry(
+            path: "/srv/x", kind: .metadata, mode: 0o755, xattrs: capability,
+            before: old("a", mode: 0o755, xattrs: capability)),
+        Entry(path: "/srv/key", kind: .modify, text: "# note\n" + key, before: old(key), oldText: key),
+        Entry(
+            path: "/srv/env", kind: .modify, text: "x=1\nTOKEN=ghp_" + String(repeating: "a1B2", count: 9),
+            before: old("TOKEN=ghp_" + String(repeating: "a1B2", count: 9)),
+            oldText: "TOKEN=ghp_" + String(repeating: "a1B2", count: 9)),
+        Entry(
+            path: "/etc/systemd/system/app.service", kind: .modify, text: "[Unit]\nDescription=x\n" + unit,
+            before: old(unit), oldText: unit),
+        Entry(
+            path: "/srv/x", kind: .modify, type: .symlink, mode: 0o777, link: "/etc/shadow",
+            before: old(type: .symlink, link: "/etc/shadow")),
+        Entry(path: "/srv/x", kind: .delete, before: old("a", mode: 0o4755)),
+        Entry(path: "/etc/cron.d", type: .directory, mode: 0o755),
+        Entry(path: "/usr/lib/python3/dist-packages/x.pth", text: "/srv/lib\n"),
+        Entry(path: "/srv/null", type: .symlink, mode: 0o777, link: "/dev/null"),
+        Entry(
+            path: "/srv/env",
+            text:
+                "password = ${DB_PASSWORD}\ntoken: changeme-changeme\nsecret_file: /etc/app/secret-file-name\npassword policy: at least twelve\n"
+        ),
+        Entry(path: "/srv/bin", text: "\0binary AKIA" + "IOSFODNN7EXAMPLF"),
+    ]
+
+    @Test("what was so before is no finding", arguments: settled)
     func notNew(entry: Entry) async throws {
         let report = try await scan([entry])
         #expect(report.findings == [])
