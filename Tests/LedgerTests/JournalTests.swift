@@ -115,6 +115,18 @@ struct JournalTests {
                 == true)
     }
 
+    @Test("a line the same agent signed in another history is refused")
+    func otherHistory() throws {
+        try fill(2)
+        let one = try scratch.read(name).split(separator: 0x0A)
+        try FileManager.default.removeItem(atPath: scratch.file(name))
+        do { try open().append(kind: "other", body: [:]) }
+        try fill(1)
+        let two = try scratch.read(name).split(separator: 0x0A)
+        try scratch.write(name, Data(one[0]) + [0x0A] + Data(two[1]) + [0x0A])
+        #expect(refusal { _ = try open() }?.contains("does not follow the line before it") == true)
+    }
+
     @Test("only one process writes")
     func locked() throws {
         let journal = try open()
