@@ -18,7 +18,8 @@ actor Notifier {
     private let store: any Store
     private let logger: Logger
     private let clock: @Sendable () -> Date
-    private let client: HTTPClient
+    /// There while ``run()`` runs, which shuts it down.
+    private var client: HTTPClient?
     private var waiting: CheckedContinuation<Void, Never>?
     private var awake = false
     private var stopped = false
@@ -28,10 +29,6 @@ actor Notifier {
         self.store = store
         self.logger = logger
         self.clock = clock
-        var configuration = HTTPClient.Configuration()
-        configuration.redirectConfiguration = .disallow
-        configuration.timeout = .init(connect: .seconds(5), read: .seconds(10))
-        client = HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
     }
 
     /// Says that there may be something to tell.
@@ -48,12 +45,18 @@ actor Notifier {
 
     /// Delivers until ``stop()``.
     func run() async {
+        var configuration = HTTPClient.Configuration()
+        configuration.redirectConfiguration = .disallow
+        configuration.timeout = .init(connect: .seconds(5), read: .seconds(10))
+        let client = HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
+        self.client = client
         while !stopped {
             awake = false
             await deliverDue()
             if stopped || awake { continue }
             await sleepUntilWoken()
         }
+        self.client = nil
         try? await client.shutdown()
     }
 
@@ -126,6 +129,7 @@ actor Notifier {
         let data = JSON.object(body).canonical
         switch hook.target {
         case .webhook(let url):
+            guard let client else { return "the coordinator is stopping" }
             do {
                 var request = HTTPClientRequest(url: url)
                 request.method = .POST
