@@ -52,7 +52,7 @@ extension TrustScore {
                 least = 0
                 continue
             }
-            if line.h < 1 {
+            if !(line.h >= 1) {
                 reasons.append("kpi: \(line.role.rawValue) \(line.kpi) is shown to \(Words.score(line.h)).")
             }
             least = min(least, share(line.h))
