@@ -68,9 +68,11 @@ actor CoordinatorProcess {
         lifeline = nil
         guard let pid else { return }
         for _ in 0..<100 {
-            // keepRunning may have reaped it: an error says so.
-            guard let state = try? Processes.reap(pid) else { return }
-            if state != nil { return }
+            do {
+                if try Processes.reap(pid) != nil { return }
+            } catch {
+                return  // Whoever kept it running has reaped it.
+            }
             try? await Task.sleep(for: .milliseconds(50))
         }
         try? Processes.kill(pid, SIGKILL)
