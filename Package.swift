@@ -101,7 +101,7 @@ var targets: [Target] = [
     tests(
         "Coordinator",
         ["Documents", "Linux", "Measurement", "Ledger", "Missions", "Trust", "Parliament", hummingbird, httpTypes, grdb, logging,
-            nioCore, nioHTTP1, asyncHTTPClient, crypto]),
+            lifecycle, nioCore, nioHTTP1, asyncHTTPClient, crypto]),
     tests(
         "Agent",
         ["Documents", "Linux", "Cgroups", "Sandbox", "Fork", "Measurement", "Ledger", "Missions", "Trust", "Promotion", "Parliament",

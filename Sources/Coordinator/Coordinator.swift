@@ -13,9 +13,12 @@ internal import ServiceLifecycle
 /// let coordinator = try await Coordinator(configuration: configuration, logger: logger)
 /// try await coordinator.run { address in print(address) }
 /// ```
-public struct Coordinator: Sendable {
+public struct Coordinator: Sendable, CustomStringConvertible {
     /// The version that status pages show.
     public static let version = "0.1.0"
+
+    /// For logs: the configuration may hold secrets.
+    public var description: String { "grace/\(configuration.name)" }
 
     let hub: Hub
     private let configuration: CoordinatorConfiguration
@@ -87,8 +90,11 @@ public struct Coordinator: Sendable {
 }
 
 /// What must happen without anybody asking: sessions end, hooks are told, streams show that they live.
-struct Housekeeping: Service {
+struct Housekeeping: Service, CustomStringConvertible {
     let hub: Hub
+
+    /// For logs: the configuration may hold secrets.
+    var description: String { "housekeeping" }
 
     func run() async throws {
         let hub = hub

@@ -105,8 +105,9 @@ struct CoordinatorCommand: AsyncParsableCommand {
 }
 
 /// The coordinator as a service of the group that handles signals.
-struct Server: Service {
+struct Server: Service, CustomStringConvertible {
     let coordinator: Coordinator
+    var description: String { "coordinator" }
 
     func run() async throws {
         try await coordinator.run { address in

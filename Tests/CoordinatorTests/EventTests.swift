@@ -1,9 +1,12 @@
 import AsyncHTTPClient
 import Documents
 import FoundationEssentials
+import Linux
+import Logging
 import Missions
 import NIOCore
 import NIOHTTP1
+import ServiceLifecycle
 import Testing
 
 @testable import Coordinator

@@ -223,7 +223,7 @@ extension MissionTransaction {
 
 extension Hub {
     /// Everything that the agent checks before it promotes, for one tree head.
-    func authorization(of id: String, host: String) async throws -> JSON {
+    func authorization(of id: String, host: String, known: UInt64? = nil) async throws -> JSON {
         let (record, acts, rows) = try await store.read { reader in
             let mission = try reader.mission(id, for: host)
             guard let session = mission.sessionID, let record = try reader.session(session) else {
@@ -244,7 +244,8 @@ extension Hub {
             }
             return (try? Checkpoint.parse(note, key: ledger.publicKey))?.size
         }
-        let proofs = try await ledger.proofs(indexes: shown.map { UInt64($0.index) }, from: sizes)
+        let proofs = try await ledger.proofs(
+            indexes: shown.map { UInt64($0.index) }, from: sizes + (known.map { $0 <= size ? [$0] : [] } ?? []))
         func envelopes(_ kind: String) throws -> JSON {
             .array(try acts.filter { $0.kind == kind }.map { try JSON(encoding: $0.envelope) })
         }

@@ -56,7 +56,13 @@ extension RouteTable {
             method: .get, path: "/api/agent/missions/{mission_id}/authorization", name: "getAuthorization",
             tag: "agent",
             summary: "What the agent verifies before it promotes: approvals, overrides, ledger entries and proofs.",
-            access: .role(.agent), content: .json("Authorization"), refusals: [.conflict], handler: authorization),
+            access: .role(.agent), content: .json("Authorization"), refusals: [.conflict],
+            query: [
+                parameter(
+                    "known", ["type": "string"],
+                    "The size of the newest checkpoint the agent has verified; a proof from it is added.")
+            ],
+            handler: authorization),
         Route(
             method: .post, path: "/api/agent/journal", name: "appendJournal", tag: "agent",
             summary: "The agent's signed journal, in order; each entry becomes a leaf of the ledger.",
@@ -241,7 +247,8 @@ extension RouteTable {
         let (id, own) = (call.parameter("mission_id"), try host(call))
         try await call.hub.closeExpiredSessions()
         await call.hub.ledger.drain()
-        return .json(try await call.hub.authorization(of: id, host: own))
+        return .json(
+            try await call.hub.authorization(of: id, host: own, known: call.query["known"].flatMap { UInt64($0) }))
     }
 
     private static func journal(_ call: Call) async throws -> Response {

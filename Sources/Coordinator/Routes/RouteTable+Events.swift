@@ -63,10 +63,15 @@ extension RouteTable {
                             if old.count < 256 { break }
                         }
                     }
-                    for await event in stream {
-                        if event.id > 0, event.id <= sent { continue }
-                        try await writer.write(frame(event))
-                        if event.id > 0 { sent = event.id }
+                    // The server stops before anything else does, and waits for its answers: they must end by themselves.
+                    try await withGracefulShutdownHandler {
+                        for await event in stream {
+                            if event.id > 0, event.id <= sent { continue }
+                            try await writer.write(frame(event))
+                            if event.id > 0 { sent = event.id }
+                        }
+                    } onGracefulShutdown: {
+                        Task { await hub.mesh.unsubscribe(id) }
                     }
                 } onInboundClosed: {
                     Task { await hub.mesh.unsubscribe(id) }
