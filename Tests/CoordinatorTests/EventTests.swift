@@ -100,6 +100,41 @@ struct EventTests {
         }
     }
 
+    @Test("a graceful stop does not wait for listeners, and descriptions show no secrets")
+    func stopWithListeners() async throws {
+        let state = try Fixture.directory()
+        defer { try? Files.removeTree(state) }
+        var configuration = Fixture.configuration(state: state)
+        configuration.hooks = [HookSettings(target: .webhook("https://example.org/secret-in-the-address"))]
+        let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+        let coordinator = try await Coordinator(configuration: configuration, logger: logger)
+        #expect(!"\(coordinator)".contains("secret") && !"\(Housekeeping(hub: coordinator.hub))".contains("secret"))
+        let (stream, continuation) = AsyncStream.makeStream(of: String.self)
+        let group = ServiceGroup(
+            configuration: .init(
+                services: [Served(coordinator: coordinator, continuation: continuation)], logger: logger))
+        let running = Task { try await group.run() }
+        var iterator = stream.makeAsyncIterator()
+        let base = try #require(await iterator.next())
+        var request = HTTPClientRequest(url: base + "/api/events")
+        request.headers.add(name: "Authorization", value: "Bearer viewer-token")
+        let response = try await HTTPClient.shared.execute(request, timeout: .seconds(60))
+        #expect(response.status == .ok)
+        await group.triggerGracefulShutdown()
+        // Ends only because the coordinator ends it.
+        for try await _ in response.body {}
+        try await running.value
+        try await coordinator.close()
+    }
+
+    /// The coordinator as a service.
+    struct Served: Service {
+        let coordinator: Coordinator
+        let continuation: AsyncStream<String>.Continuation
+
+        func run() async throws { try await coordinator.run { continuation.yield($0) } }
+    }
+
     @Test(
         "topics fit patterns as they should",
         arguments: [

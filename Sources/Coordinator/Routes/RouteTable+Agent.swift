@@ -56,13 +56,13 @@ extension RouteTable {
             method: .get, path: "/api/agent/missions/{mission_id}/authorization", name: "getAuthorization",
             tag: "agent",
             summary: "What the agent verifies before it promotes: approvals, overrides, ledger entries and proofs.",
-            access: .role(.agent), content: .json("Authorization"), refusals: [.conflict],
+            access: .role(.agent),
             query: [
                 parameter(
                     "known", ["type": "string"],
                     "The size of the newest checkpoint the agent has verified; a proof from it is added.")
             ],
-            handler: authorization),
+            content: .json("Authorization"), refusals: [.conflict, .unprocessableContent], handler: authorization),
         Route(
             method: .post, path: "/api/agent/journal", name: "appendJournal", tag: "agent",
             summary: "The agent's signed journal, in order; each entry becomes a leaf of the ledger.",
