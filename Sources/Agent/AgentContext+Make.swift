@@ -25,7 +25,8 @@ extension AgentContext {
             defaultTokenFile: places.agentState + "/token")
         if let coordinator { configuration.coordinator = coordinator }
         let key = try SigningKey.loadOrCreate(path: places.agentKey, name: "grace-agent")
-        try Files.writeAtomically(places.agentState + "/agent.pub", Data((key.publicKey.string + "\n").utf8), mode: 0o644)
+        try Files.writeAtomically(
+            places.agentState + "/agent.pub", Data((key.publicKey.string + "\n").utf8), mode: 0o644)
         let host = HostIdentity(
             id: Digest(of: key.publicKey.raw).hex, name: configuration.name, labels: configuration.labels,
             kernel: names.release)
@@ -59,7 +60,9 @@ extension AgentContext {
 
     private static func yamlFiles(_ directory: String) throws -> [(name: String, path: String, text: String)] {
         guard try Files.status(directory) != nil else { return [] }
-        let names = try Files.entries(directory).map { String(decoding: $0, as: UTF8.self) }.filter { $0.hasSuffix(".yaml") }
+        let names = try Files.entries(directory).map { String(decoding: $0, as: UTF8.self) }.filter {
+            $0.hasSuffix(".yaml")
+        }
         return try names.sorted().map { name in
             let path = directory + "/" + name
             return (String(name.dropLast(5)), path, try Files.readString(path))
@@ -90,7 +93,8 @@ extension TestBench {
             engine: engine, cgroups: cgroups, forks: ForkStore(root: places.forks, view: view),
             blobs: BlobStore(root: places.blobs), profiles: profiles, helper: helper,
             masks: places.all + configuration.protected,
-            processors: max(0.1, configuration.trialShare * Double(Kernel.onlineProcessors())), host: host, now: { Date() },
+            processors: max(0.1, configuration.trialShare * Double(Kernel.onlineProcessors())), host: host,
+            now: { Date() },
             random: SystemRandomNumberGenerator())
     }
 }

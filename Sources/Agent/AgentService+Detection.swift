@@ -20,10 +20,13 @@ extension AgentService {
             let now = context.now.timeIntervalSince1970
             if sample.failure == nil, let detection = state.take(sample.latency, at: now) {
                 do {
-                    guard !isPaused else { throw AgentError("The host is paused; the detection is noted and nothing is proposed.") }
+                    guard !isPaused else {
+                        throw AgentError("The host is paused; the detection is noted and nothing is proposed.")
+                    }
                     try await propose(detection)
                     try Files.makeDirectory(context.places.agentState + "/detectors", mode: 0o700, intermediate: true)
-                    try Files.writeAtomically(file, JSON.object(["quiet_until": .number(state.quietUntil)]).canonical, mode: 0o600)
+                    try Files.writeAtomically(
+                        file, JSON.object(["quiet_until": .number(state.quietUntil)]).canonical, mode: 0o600)
                 } catch {
                     context.logger.warning("\(error)", metadata: ["detector": "\(detector.name)"])
                 }

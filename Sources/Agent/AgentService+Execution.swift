@@ -14,7 +14,11 @@ extension AgentService {
     func execute(_ mission: Mission) async {
         do {
             let folder = try context.folder(mission.id)
-            if let record: PromotionRecord = try folder.value("promotion.json"), try await settle(mission, record, folder) { return }
+            if let record: PromotionRecord = try folder.value("promotion.json"),
+                try await settle(mission, record, folder)
+            {
+                return
+            }
             let input = try await approvalInput(mission, folder)
             switch ApprovalVerifier.verify(input) {
             case .success(let authorized):
@@ -38,15 +42,21 @@ extension AgentService {
         guard let status = context.promoter.status(id: record.promotion) else {
             _ = try await report(
                 .promotionFailed, mission.id,
-                reason: "The agent stopped after the approval was used and before live was touched; live is as it was. Test the mission again.")
+                reason:
+                    "The agent stopped after the approval was used and before live was touched; live is as it was. Test the mission again."
+            )
             return true
         }
         switch status.phase {
         case .promoted, .confirmed, .committed: try await promoted(mission, folder, record, paths: nil)
         case .rolledBack:
-            _ = try await report(.promotionFailed, mission.id, reason: status.reason ?? "The interrupted promotion was taken back; live is as it was.")
+            _ = try await report(
+                .promotionFailed, mission.id,
+                reason: status.reason ?? "The interrupted promotion was taken back; live is as it was.")
         case .frozen:
-            _ = try await report(.promotionUnknown, mission.id, reason: status.reason ?? "A person must look at the interrupted promotion.")
+            _ = try await report(
+                .promotionUnknown, mission.id,
+                reason: status.reason ?? "A person must look at the interrupted promotion.")
         default:
             _ = try await context.promoter.recover()
             return context.promoter.status(id: record.promotion)?.phase.rawValue == status.phase.rawValue
@@ -59,9 +69,13 @@ extension AgentService {
     private func approvalInput(_ mission: Mission, _ folder: MissionFolder) async throws -> ApprovalInput {
         guard let own: MissionFile = try folder.value("mission.json"), let envelope = try folder.evidence,
             let changeSet = try folder.changeSet, let base = try folder.base
-        else { throw AgentError("This host has no evidence of its own for the mission \(mission.id); test it here first.") }
+        else {
+            throw AgentError("This host has no evidence of its own for the mission \(mission.id); test it here first.")
+        }
         let policies = try Policies.load(context.places)
-        let answer = try await context.link.authorization(mission: mission.id)
+        let key = try LedgerPin.load(path: context.places.pinnedLedgerKey)
+        let known = try knownCheckpoint(key)
+        let answer = try await context.link.authorization(mission: mission.id, known: known?.size)
         let evidence = try EvidenceStatement.parse(payload: envelope.payload)
         let bench = context.bench
         let damaged =
@@ -70,43 +84,55 @@ extension AgentService {
         let profile = try bench.profile(for: own)
         return ApprovalInput(
             now: context.now, host: context.host, agentKey: context.key.publicKey, paused: isPaused,
-            threshold: context.configuration.trustThreshold, missionID: mission.id, mission: own, proposer: mission.proposer,
+            threshold: context.configuration.trustThreshold, missionID: mission.id, mission: own,
+            proposer: mission.proposer,
             evidence: envelope, changeSet: changeSet, base: base, completeness: MissionTester.completeness(profile),
             gracePaths: ConstitutionContext.standardGracePaths + bench.masks,
             nonce: try Nonces(state: context.places.agentState).state(evidence.nonce, mission: mission.id),
-            damagedBlobs: damaged, conflicts: try base.conflicts(root: context.promoter.root).map(\.description), revoked: [],
+            damagedBlobs: damaged, conflicts: try base.conflicts(root: context.promoter.root).map(\.description),
+            revoked: try Revocations(state: context.places.agentState).take(
+                answer.revocations ?? [], approvers: policies.approvers, allowed: policies.allowedSigners,
+                now: context.now),
             governance: policies.governance, constitution: policies.constitution, approvers: policies.approvers,
             allowedSigners: policies.allowedSigners, sessionID: answer.session.session_id, approvals: answer.approvals,
-            overrides: answer.overrides, ledger: try proof(answer))
+            overrides: answer.overrides, ledger: try proof(answer, key: key, known: known))
     }
 
-    private func proof(_ answer: AuthorizationAnswer) throws -> LedgerProof {
-        let key = try LedgerPin.load(path: context.places.pinnedLedgerKey)
+    private func proof(_ answer: AuthorizationAnswer, key: VerifyingKey, known: Checkpoint?) throws -> LedgerProof {
         func digests(_ hex: [String]) throws -> [Digest] {
             try hex.map { text in
-                guard let digest = Digest(hex: text) else { throw AgentError("The coordinator's ledger proof holds “\(text.prefix(80))”, which is no hash.") }
+                guard let digest = Digest(hex: text) else {
+                    throw AgentError("The coordinator's ledger proof holds “\(text.prefix(80))”, which is no hash.")
+                }
                 return digest
             }
         }
-        let known = try knownCheckpoint(key)
         return LedgerProof(
             key: key, checkpoint: answer.checkpoint,
             entries: try answer.entries.map { entry in
-                guard let leaf = Data(base64Encoded: entry.leaf) else { throw AgentError("The coordinator's ledger entry \(entry.index) is not base64.") }
+                guard let leaf = Data(base64Encoded: entry.leaf) else {
+                    throw AgentError("The coordinator's ledger entry \(entry.index) is not base64.")
+                }
                 return LedgerProof.Inclusion(index: entry.index, leaf: leaf, proof: try digests(entry.proof))
             },
             consistency: try answer.consistency.reduce(into: [:]) { result, item in
-                guard let size = UInt64(item.key) else { throw AgentError("The coordinator's consistency proof names the size “\(item.key.prefix(40))”.") }
+                guard let size = UInt64(item.key) else {
+                    throw AgentError("The coordinator's consistency proof names the size “\(item.key.prefix(40))”.")
+                }
                 result[size] = try digests(item.value)
             }, known: known)
     }
 
-    /// The newest tree head that was verified here before. The coordinator is asked for a proof from it only by chance, so one it
-    /// gives none for is not compared; what voters saw always is.
-    private func knownCheckpoint(_ key: VerifyingKey) throws -> Checkpoint? { nil }
+    /// The newest tree head that was verified here before; a ledger that shrank or forked since is refused.
+    private func knownCheckpoint(_ key: VerifyingKey) throws -> Checkpoint? {
+        let path = context.places.agentState + "/ledger.checkpoint"
+        guard try Files.status(path) != nil else { return nil }
+        return try Checkpoint.parse(Files.readString(path), key: key)
+    }
 
     private func remember(_ checkpoint: Checkpoint) throws {
-        try Files.writeAtomically(context.places.agentState + "/ledger.checkpoint", Data(checkpoint.note.utf8), mode: 0o600)
+        try Files.writeAtomically(
+            context.places.agentState + "/ledger.checkpoint", Data(checkpoint.note.utf8), mode: 0o600)
     }
 
     private func promote(
@@ -114,7 +140,9 @@ extension AgentService {
     ) async throws {
         let id = "\(mission.id)-\(Digest(of: Data(authorized.nonce.utf8)).short)"
         let watch = input.mission.live.watch.duration
-        try await say(mission, "live_execution", "Approved by \(authorized.people.joined(separator: ", ")); every check of the agent passed.")
+        try await say(
+            mission, "live_execution",
+            "Approved by \(authorized.people.joined(separator: ", ")); every check of the agent passed.")
         // The order is DESIGN's: the nonce is burned on disk, the act is in the agent's journal and in the coordinator's ledger,
         // and only then does the promotion's own journal open.
         try Nonces(state: context.places.agentState).burn(authorized.nonce, now: context.now)
@@ -123,10 +151,13 @@ extension AgentService {
         try journal(
             "promotion.authorized", mission,
             [
-                "promotion": .string(id), "session": .string(authorized.sessionID), "evidence": .string(authorized.evidence.hex),
-                "change_set": .string(authorized.changeSet.hex), "people": .array(authorized.people.map { .string($0) }),
+                "promotion": .string(id), "session": .string(authorized.sessionID),
+                "evidence": .string(authorized.evidence.hex),
+                "change_set": .string(authorized.changeSet.hex),
+                "people": .array(authorized.people.map { .string($0) }),
                 "approvals": .array(authorized.approvals.map { .string($0.hex) }),
-                "overrides": .array(authorized.overrides.map { .string($0.hex) }), "checkpoint_size": .string("\(authorized.checkpoint.size)"),
+                "overrides": .array(authorized.overrides.map { .string($0.hex) }),
+                "checkpoint_size": .string("\(authorized.checkpoint.size)"),
             ])
         try await spool.flush()
         let promoter = context.promoter
@@ -136,7 +167,8 @@ extension AgentService {
                 switch input.mission.change.promote {
                 case .files:
                     try await promoter.promote(
-                        id: id, changeSet: input.changeSet, base: input.base, apply: input.mission.live.apply, watch: watch + 60)
+                        id: id, changeSet: input.changeSet, base: input.base, apply: input.mission.live.apply,
+                        watch: watch + 60)
                 case .rerun:
                     try await promoter.rerun(
                         id: id, intent: try Self.intent(input.mission, reads: input.base), watch: watch + 60)
@@ -150,23 +182,34 @@ extension AgentService {
         switch result.outcome {
         case .promoted: try await promoted(mission, folder, record, paths: result.paths)
         case .rolledBack:
-            _ = try await report(.promotionFailed, mission.id, reason: "Live is as it was: \(result.reason ?? "the change failed on live")")
+            _ = try await report(
+                .promotionFailed, mission.id,
+                reason: "Live is as it was: \(result.reason ?? "the change failed on live")")
         case .frozen:
-            _ = try await report(.promotionUnknown, mission.id, reason: result.reason ?? "nobody can tell whether it took effect; a person must look")
+            _ = try await report(
+                .promotionUnknown, mission.id,
+                reason: result.reason ?? "nobody can tell whether it took effect; a person must look")
         }
     }
 
     private static func intent(_ mission: MissionFile, reads: Base) throws -> RerunIntent {
-        guard case .run(let command) = mission.change.action, let undo = mission.change.undo, let effect = mission.change.effect else {
+        guard case .run(let command) = mission.change.action, let undo = mission.change.undo,
+            let effect = mission.change.effect
+        else {
             throw AgentError("A rerun needs a command, its undo and its effect; the mission has not all of them.")
         }
         return RerunIntent(
             run: command, undo: undo, effect: effect,
-            environment: ["PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root", "LC_ALL": "C.UTF-8"],
+            environment: [
+                "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root",
+                "LC_ALL": "C.UTF-8",
+            ],
             reads: reads, apply: mission.live.apply)
     }
 
-    private func promoted(_ mission: Mission, _ folder: MissionFolder, _ record: PromotionRecord, paths: Int?) async throws {
+    private func promoted(_ mission: Mission, _ folder: MissionFolder, _ record: PromotionRecord, paths: Int?)
+        async throws
+    {
         var record = record
         if record.promotedAt == nil {
             record.promotedAt = context.now
@@ -208,13 +251,13 @@ extension AgentService {
                     + "`grace rollback \(mission.id) --key FILE`.")
         }
         let policies = try Policies.load(context.places)
-        let verified = try ActVerifier.verify(
-            act, as: RollbackPredicate.self, allowed: policies.allowedSigners, now: context.now, userPresence: false
+        let verified = try ActVerifier.rollback(
+            act, mission: mission.id, host: context.host.id, approvers: policies.approvers,
+            allowed: policies.allowedSigners,
+            now: context.now
         ).get()
-        guard verified.act.mission == mission.id, verified.act.host == context.host.id else {
-            throw AgentError("The signed rollback is for the mission \(verified.act.mission) on another host or another mission; it is refused.")
-        }
         _ = try context.journal.append(
-            kind: "rollback.authorized", mission: mission.id, body: ["by": .string(verified.person), "act": .string(verified.id.hex)])
+            kind: "rollback.authorized", mission: mission.id,
+            body: ["by": .string(verified.person), "act": .string(verified.id.hex)])
     }
 }

@@ -63,7 +63,8 @@ extension AgentService {
         }
         try await context.link.upload(
             changes: ChangesUpload(
-                manifest: outcome.changeSet.manifest.base64EncodedString(), base: outcome.base.document.base64EncodedString(),
+                manifest: outcome.changeSet.manifest.base64EncodedString(),
+                base: outcome.base.document.base64EncodedString(),
                 diff: outcome.diff), mission: mission.id)
         try await context.link.upload(evidence: envelope, mission: mission.id)
         try await spool.flush()
@@ -80,7 +81,9 @@ extension AgentService {
             DecisionInput(
                 result: evidence.trial, trust: evidence.trust, threshold: threshold, governance: evidence.governance,
                 constitution: evidence.constitution))
-        let reason = reasons.isEmpty ? "\(evidence.trial.verdict.rawValue): \(evidence.trial.reason)" : reasons.joined(separator: " ")
+        let reason =
+            reasons.isEmpty
+            ? "\(evidence.trial.verdict.rawValue): \(evidence.trial.reason)" : reasons.joined(separator: " ")
         // The trial ended by itself: it took all the blocks it may, so people decide on what there is.
         return event == .testInconclusive && !evidence.trial.moreBlocksCanHelp ? (.testPassed, reason) : (event, reason)
     }

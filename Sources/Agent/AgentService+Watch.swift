@@ -34,7 +34,9 @@ extension AgentService {
             let clock = ContinuousClock()
             var next = clock.now
             var told = clock.now
-            try? await say(mission, "monitoring", "Watching for \(Span(seconds: max(0, until.timeIntervalSince(context.now).rounded()))).")
+            try? await say(
+                mission, "monitoring",
+                "Watching for \(Span(seconds: max(0, until.timeIntervalSince(context.now).rounded()))).")
             while context.now < until {
                 next = max(next + .seconds(specification.interval), clock.now)
                 for probe in specification.probes {
@@ -48,12 +50,16 @@ extension AgentService {
                     let latency = state.p95.map { ", p95 \(Int(($0 * 1000).rounded())) ms" } ?? ""
                     try? await say(
                         mission, "monitoring",
-                        "\(state.count) probes\(latency), \(Int((state.errorRate * 100).rounded())) % failed; \(Span(seconds: left)) left.")
+                        "\(state.count) probes\(latency), \(Int((state.errorRate * 100).rounded())) % failed; \(Span(seconds: left)) left."
+                    )
                 }
-                try await clock.sleep(until: min(next, clock.now + .seconds(max(0, until.timeIntervalSince(context.now)))))
+                try await clock.sleep(
+                    until: min(next, clock.now + .seconds(max(0, until.timeIntervalSince(context.now)))))
             }
             try context.promoter.confirm(id: record.promotion)
-            try journal("watch.passed", mission, ["promotion": .string(record.promotion), "probes": .integer(Int64(state.count))])
+            try journal(
+                "watch.passed", mission,
+                ["promotion": .string(record.promotion), "probes": .integer(Int64(state.count))])
             try await spool.flush()
             let summary = state.p95.map { ", p95 latency \(Int(($0 * 1000).rounded())) ms" } ?? ""
             _ = try await report(
@@ -72,7 +78,8 @@ extension AgentService {
             let view = try await context.link.mission(request.mission_id)
             let folder = try context.folder(request.mission_id)
             guard let record: PromotionRecord = try folder.value("promotion.json") else {
-                throw AgentError("The agent never promoted the mission \(request.mission_id); there is nothing to take back.")
+                throw AgentError(
+                    "The agent never promoted the mission \(request.mission_id); there is nothing to take back.")
             }
             if view.mission.phase != .monitoring, view.mission.phase != .rollingBack {
                 try verify(request.act, mission: view.mission)
@@ -87,7 +94,8 @@ extension AgentService {
     /// Goes on with a rollback that a kill interrupted.
     func finishRollback(_ mission: Mission, reason: String) async {
         guard let record: PromotionRecord = try? context.folder(mission.id).value("promotion.json") else {
-            _ = try? await report(.rollbackFrozen, mission.id, reason: "the agent has no record of the promotion; a person must look")
+            _ = try? await report(
+                .rollbackFrozen, mission.id, reason: "the agent has no record of the promotion; a person must look")
             return
         }
         await rollBack(mission, record, reason: reason)
@@ -121,7 +129,8 @@ extension AgentService {
             await reportRollback(mission, .rolledBack, reason)
         case .frozen(let conflicts):
             try? journal("rollback.frozen", mission, ["promotion": .string(record.promotion)])
-            let why = conflicts.isEmpty
+            let why =
+                conflicts.isEmpty
                 ? context.promoter.status(id: record.promotion)?.reason ?? "its effect is unknown"
                 : conflicts.map(\.description).joined(separator: "; ")
             await reportRollback(mission, .rollbackFrozen, "\(reason) A rollback would overwrite later changes: \(why)")
@@ -140,7 +149,9 @@ extension AgentService {
         }
     }
 
-    func say(_ mission: Mission, _ stage: String, _ text: String) async throws { try await say(mission.id, stage, text) }
+    func say(_ mission: Mission, _ stage: String, _ text: String) async throws {
+        try await say(mission.id, stage, text)
+    }
 
     func say(_ mission: String, _ stage: String, _ text: String) async throws {
         try await context.link.progress(ProgressReport(stage: stage, text: text, body: .null), mission: mission)

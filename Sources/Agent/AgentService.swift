@@ -23,7 +23,8 @@ public struct AgentContext: Sendable {
 
     public init(
         places: Places, configuration: AgentConfiguration, bench: TestBench, key: SigningKey, journal: Journal,
-        promoter: Promoter, link: any CoordinatorLink, http: HTTPClient, detectors: [Detector], remedies: [String: Remedy],
+        promoter: Promoter, link: any CoordinatorLink, http: HTTPClient, detectors: [Detector],
+        remedies: [String: Remedy],
         logger: Logger
     ) {
         self.places = places
@@ -83,6 +84,7 @@ public actor AgentService {
 
     private func work() async throws {
         while !Task.isCancelled {
+            await fireDeadman()
             do {
                 try await enrol()
                 try await look()
@@ -107,7 +109,9 @@ public actor AgentService {
                 remedies: context.remedies.mapValues(\.template)))
         try LedgerPin.check(answer.ledger_key, path: context.places.pinnedLedgerKey)
         isEnrolled = true
-        context.logger.notice("enrolled", metadata: ["host": "\(context.host.name)", "coordinator": "\(context.configuration.coordinator)"])
+        context.logger.notice(
+            "enrolled",
+            metadata: ["host": "\(context.host.name)", "coordinator": "\(context.configuration.coordinator)"])
     }
 
     private func look() async throws {
@@ -120,6 +124,23 @@ public actor AgentService {
             if !known.contains(id) { running.task.cancel() }
         }
         for mission in list.missions where tasks[mission.id] == nil { begin(mission) }
+    }
+
+    /// Rolls back whatever no watch confirmed in time, with or without a coordinator (DESIGN section 8.6).
+    private func fireDeadman() async {
+        guard let due = try? context.promoter.due(), !due.isEmpty else { return }
+        for id in due {
+            context.logger.error("the promotion \(id) was not confirmed in time and is rolled back")
+            _ = try? context.journal.append(kind: "deadman.fired", body: ["promotion": .string(id)])
+            let result = try? await lock.exclusively { try await context.promoter.rollback(id: id) }
+            let mission = id.split(separator: "-").dropLast().joined(separator: "-")
+            tasks[mission]?.task.cancel()
+            let event: MissionEvent = result == .rolledBack ? .rolledBack : .rollbackFrozen
+            Task {
+                _ = try? await report(.rollbackStarted, mission, reason: "no watch confirmed the promotion in time")
+                _ = try? await report(event, mission, reason: "no watch confirmed the promotion in time")
+            }
+        }
     }
 
     private func takePause(_ answer: PauseAnswer) async throws {
@@ -182,7 +203,9 @@ public actor AgentService {
     }
 
     /// Reports an event until the coordinator has it; the event's id makes repeats harmless.
-    func report(_ event: MissionEvent, _ mission: String, reason: String, body: JSON = .object([:])) async throws -> MissionPhase {
+    func report(_ event: MissionEvent, _ mission: String, reason: String, body: JSON = .object([:])) async throws
+        -> MissionPhase
+    {
         let report = EventReport(event_id: Self.eventID(), event: event, reason: reason, body: body)
         while true {
             do {
@@ -205,7 +228,8 @@ enum LedgerPin {
             try Files.writeAtomically(path, Data((offered.string + "\n").utf8), mode: 0o644)
             return
         }
-        let pinned = try VerifyingKey(parsing: Files.readString(path).split(separator: "\n").first.map(String.init) ?? "")
+        let pinned = try VerifyingKey(
+            parsing: Files.readString(path).split(separator: "\n").first.map(String.init) ?? "")
         guard pinned == offered else {
             throw AgentError(
                 "The coordinator shows another ledger key (\(offered.keyIDHex)) than the one pinned in \(path) (\(pinned.keyIDHex)). "

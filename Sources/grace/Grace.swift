@@ -10,8 +10,10 @@ struct Grace: AsyncParsableCommand {
         abstract: "Find out what a change does before it is live. Grace proposes, people decide, Grace executes.",
         version: "0.1.0",
         subcommands: [
-            Up.self, AgentCommand.self, Run.self, Verify.self, Propose.self, MissionsCommand.self, Vote.self, FeedbackCommand.self,
-            Rollback.self, Pause.self, Resume.self, Log.self, Keys.self, ProfilesCommand.self, Doctor.self,
+            Up.self, AgentCommand.self, Run.self, Verify.self, Propose.self, MissionsCommand.self, Vote.self,
+            FeedbackCommand.self,
+            Rollback.self, Override.self, Revoke.self, Pause.self, Resume.self, Log.self, Keys.self,
+            ProfilesCommand.self, Doctor.self,
         ])
 
     static func main() async {

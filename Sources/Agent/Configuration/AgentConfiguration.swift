@@ -47,7 +47,8 @@ public struct AgentConfiguration: Sendable, Equatable {
                 if url.hasPrefix("http://") || url.hasPrefix("https://") {
                     settings.coordinator = url.hasSuffix("/") ? String(url.dropLast()) : url
                 } else {
-                    fields["coordinator"]?.problem("expected a URL that begins with http:// or https://, found “\(url)”.")
+                    fields["coordinator"]?.problem(
+                        "expected a URL that begins with http:// or https://, found “\(url)”.")
                 }
             }
             if let path = fields["token_file"]?.text() { settings.tokenFile = path }

@@ -14,7 +14,8 @@ public struct HostSetup: Sendable {
     /// Directories: everything is root's alone, but for what the unprivileged coordinator and its clients must reach.
     public func makeDirectories(coordinatorUser: (uid: UInt32, gid: UInt32)) throws {
         for (path, mode) in [
-            (places.state, UInt32(0o755)), (places.configuration, 0o755), (places.runtime, 0o755), (places.agentState, 0o700),
+            (places.state, UInt32(0o755)), (places.configuration, 0o755), (places.runtime, 0o755),
+            (places.agentState, 0o700),
             (places.missions, 0o700), (places.journal, 0o700), (places.forks, 0o700), (places.promotions, 0o700),
             (places.blobs, 0o700), (places.scratch, 0o700), (places.profiles, 0o755), (places.detectors, 0o755),
             (places.remedies, 0o755), (places.coordinatorState, 0o700),
@@ -32,8 +33,11 @@ public struct HostSetup: Sendable {
             for _ in 0..<4 { withUnsafeBytes(of: generator.next()) { bytes.append(contentsOf: $0) } }
             try Files.writeAtomically(path, Data((bytes.base64URL + "\n").utf8), mode: 0o600)
         }
-        guard let token = try Files.readString(path).split(separator: "\n").first.map(String.init), token.utf8.count >= 32 else {
-            throw AgentError("The token in \(path) is shorter than 32 characters; remove the file and a new one is made.")
+        guard let token = try Files.readString(path).split(separator: "\n").first.map(String.init),
+            token.utf8.count >= 32
+        else {
+            throw AgentError(
+                "The token in \(path) is shorter than 32 characters; remove the file and a new one is made.")
         }
         return (token, Digest(of: Data(token.utf8)))
     }

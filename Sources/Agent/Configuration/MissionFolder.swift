@@ -13,7 +13,9 @@ public struct MissionFolder: Sendable {
 
     public init(root: String, id: String) throws {
         guard !id.isEmpty, id.utf8.allSatisfy({ Self.safe.contains($0) }) else {
-            throw AgentError("The mission's id “\(id.prefix(80))” has characters that ids never have; the coordinator is not to be trusted.")
+            throw AgentError(
+                "The mission's id “\(id.prefix(80))” has characters that ids never have; the coordinator is not to be trusted."
+            )
         }
         path = root + "/" + id
         try Files.makeDirectory(path, mode: 0o700, intermediate: true)
@@ -29,7 +31,7 @@ public struct MissionFolder: Sendable {
         for (index, line) in lines.enumerated() {
             do {
                 blocks.append(try JSON(parsing: Data(line.utf8)).decode())
-            } catch where index == lines.count - 1 && !text.hasSuffix("\n") {
+            } catch  where index == lines.count - 1 && !text.hasSuffix("\n") {
                 break
             }
         }
@@ -69,7 +71,9 @@ public struct MissionFolder: Sendable {
     }
 
     public var evidence: Envelope? { get throws { try value("evidence.json") } }
-    public var changeSet: ChangeSet? { get throws { try data("manifest.json").map { try ChangeSet.parse(manifest: $0) } } }
+    public var changeSet: ChangeSet? {
+        get throws { try data("manifest.json").map { try ChangeSet.parse(manifest: $0) } }
+    }
     public var base: Base? { get throws { try data("base.json").map { try Base.parse($0) } } }
 }
 

@@ -1,6 +1,7 @@
 internal import Documents
 internal import FoundationEssentials
 public import Ledger
+internal import Glibc
 internal import Linux
 public import Missions
 public import Parliament
@@ -18,6 +19,7 @@ public struct Policies: Sendable {
     /// Reads all of them; a missing or damaged file is an error, never an empty policy.
     public static func load(_ places: Places) throws -> Policies {
         try load(places) { path in
+            try checkOwner(path)
             do {
                 return try Files.readString(path)
             } catch {
@@ -25,6 +27,17 @@ public struct Policies: Sendable {
                     "The policy file \(path) can't be read (\(error)). Without it nothing is judged or promoted; "
                         + "`grace up` writes a documented default where there is none.")
             }
+        }
+    }
+
+    /// Whoever can write a policy file rules this host: only the agent's own user may.
+    private static func checkOwner(_ path: String) throws {
+        guard let status = try Files.status(path) else { return }
+        guard status.kind == .file, status.uid == geteuid(), status.mode & 0o022 == 0 else {
+            throw AgentError(
+                "The policy file \(path) must be a regular file of the agent's own user that nobody else can write (found owner "
+                    + "\(status.uid), mode \(String(status.mode & 0o7777, radix: 8))). Mend it: chown root \(path); chmod 644 \(path)."
+            )
         }
     }
 

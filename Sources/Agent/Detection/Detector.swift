@@ -101,7 +101,9 @@ public struct DetectorState: Sendable, Equatable {
     /// Takes one latency sample; answers a detection exactly once per problem and cool-down.
     public mutating func take(_ latency: Double, at now: Double) -> Detection? {
         norm.add(latency, learn: !standing && streak == 0)
-        guard let observed = norm.observed, let usual = norm.usual(minimum: detector.minimum), usual > 0 else { return nil }
+        guard let observed = norm.observed, let usual = norm.usual(minimum: detector.minimum), usual > 0 else {
+            return nil
+        }
         let rise = observed / usual - 1
         if standing {
             if rise < detector.clears {
@@ -116,7 +118,8 @@ public struct DetectorState: Sendable, Equatable {
         guard now >= quietUntil else { return nil }
         quietUntil = now + detector.cooldown
         return Detection(
-            detector: detector.name, remedy: detector.remedy, severity: detector.severity, usual: usual, observed: observed)
+            detector: detector.name, remedy: detector.remedy, severity: detector.severity, usual: usual,
+            observed: observed)
     }
 
     /// After people rejected this detector's mission, it stays quiet for a whole cool-down from then.

@@ -16,7 +16,7 @@ public protocol CoordinatorLink: Sendable {
     func upload(evidence: Envelope, mission: String) async throws
     func upload(changes: ChangesUpload, mission: String) async throws
     func upload(blob: Data, digest: Digest) async throws
-    func authorization(mission: String) async throws -> AuthorizationAnswer
+    func authorization(mission: String, known: UInt64?) async throws -> AuthorizationAnswer
     func append(_ entries: [JournalEntry]) async throws -> JournalAnswer
     func pause() async throws -> PauseAnswer
 }
@@ -106,6 +106,8 @@ public struct AuthorizationAnswer: Sendable, Codable {
     public var session: Session
     public var approvals: [Envelope]
     public var overrides: [Envelope]
+    /// Acts that make an approval void; verified like everything else.
+    public var revocations: [Envelope]?
     public var entries: [ProvenEntry]
     /// A signed note.
     public var checkpoint: String

@@ -52,7 +52,8 @@ public struct HTTPLink: CoordinatorLink {
 
     public func progress(_ progress: ProgressReport, mission: String) async throws {
         _ = try await send(
-            .POST, "/api/agent/missions/\(mission)/progress", try JSON(encoding: progress).canonical, "application/json")
+            .POST, "/api/agent/missions/\(mission)/progress", try JSON(encoding: progress).canonical, "application/json"
+        )
     }
 
     public func upload(evidence: Envelope, mission: String) async throws {
@@ -69,8 +70,9 @@ public struct HTTPLink: CoordinatorLink {
         _ = try await send(.PUT, "/api/agent/blobs/\(digest.hex)", blob, "application/octet-stream")
     }
 
-    public func authorization(mission: String) async throws -> AuthorizationAnswer {
-        try await call(.GET, "/api/agent/missions/\(mission)/authorization", nil)
+    public func authorization(mission: String, known: UInt64?) async throws -> AuthorizationAnswer {
+        let query = known.map { "?known=\($0)" } ?? ""
+        return try await call(.GET, "/api/agent/missions/\(mission)/authorization\(query)", nil)
     }
 
     public func append(_ entries: [JournalEntry]) async throws -> JournalAnswer {
@@ -102,13 +104,18 @@ public struct HTTPLink: CoordinatorLink {
         } catch {
             throw LinkError(
                 status: nil,
-                description: "The coordinator at \(base) does not answer (\(error)). Is it running? The agent tries again.")
+                description:
+                    "The coordinator at \(base) does not answer (\(error)). Is it running? The agent tries again.")
         }
         let status = Int(response.status.code)
         guard (200..<300).contains(status) else {
             let problem = try? JSON(parsing: data)
-            let detail = problem?["detail"]?.string ?? problem?["title"]?.string ?? String(decoding: data.prefix(300), as: UTF8.self)
-            throw LinkError(status: status, description: "The coordinator refused \(method.rawValue) \(path) (\(status)): \(detail)")
+            let detail =
+                problem?["detail"]?.string ?? problem?["title"]?.string
+                ?? String(decoding: data.prefix(300), as: UTF8.self)
+            throw LinkError(
+                status: status, description: "The coordinator refused \(method.rawValue) \(path) (\(status)): \(detail)"
+            )
         }
         return data
     }

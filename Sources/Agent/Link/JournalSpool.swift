@@ -32,7 +32,8 @@ public actor JournalSpool {
             let answer = try await link.append(entries)
             guard answer.last_sequence >= last.index else {
                 throw AgentError(
-                    "The coordinator confirmed the agent's journal up to \(answer.last_sequence) only; \(last.index) was sent.")
+                    "The coordinator confirmed the agent's journal up to \(answer.last_sequence) only; \(last.index) was sent."
+                )
             }
             confirmed = last.index + 1
             try? Files.writeAtomically(file, Data("\(confirmed)\n".utf8), mode: 0o600)

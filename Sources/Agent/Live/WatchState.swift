@@ -44,7 +44,8 @@ public struct WatchState: Sendable, Equatable {
         guard samples.count >= Self.minimumSamples else { return nil }
         if let limit = limits.errorRate, errorRate > limit {
             let reason = samples.last { $0.failure != nil }?.failure ?? ""
-            return "\(percent(errorRate)) of \(samples.count) probes failed, more than the limit of \(percent(limit)); the last: \(reason)"
+            return
+                "\(percent(errorRate)) of \(samples.count) probes failed, more than the limit of \(percent(limit)); the last: \(reason)"
         }
         if let limit = limits.latencyP95, let p95, p95 > limit {
             return "the probes' p95 latency is \(milliseconds(p95)), above the limit of \(milliseconds(limit))"

@@ -38,7 +38,8 @@ struct CheckRunner {
         _ check: CheckSpecification, in sandbox: Sandbox, _ once: inout [KPI: OnceMeasurement]
     ) async throws -> CheckResult {
         let process = try await sandbox.spawn(
-            .shell(check.run), stdin: .null, stdout: .capture(limit: 256 << 10), stderr: .capture(limit: 256 << 10), extra: [:])
+            .shell(check.run), stdin: .null, stdout: .capture(limit: 256 << 10), stderr: .capture(limit: 256 << 10),
+            extra: [:])
         let timer = Task {
             try await Task.sleep(for: .seconds(check.timeout))
             await process.signalGroup(9)
@@ -60,7 +61,8 @@ struct CheckRunner {
             result.coverage = coverage
             // The baseline's coverage is not measured by this check: the figure stands for the candidate alone.
             once[.test_coverage] = OnceMeasurement(
-                baseline: nil, candidate: coverage, reason: "checks run in the candidate fork; the baseline's coverage is not measured")
+                baseline: nil, candidate: coverage,
+                reason: "checks run in the candidate fork; the baseline's coverage is not measured")
         }
         return result
     }
@@ -71,7 +73,9 @@ struct CheckRunner {
             stderr: .capture(limit: 4096), extra: [:])
         let exit = try await process.wait()
         guard exit.isSuccess else {
-            throw AgentError("The check's report \(path) can't be read in the fork: \(String(decoding: process.stderr, as: UTF8.self))")
+            throw AgentError(
+                "The check's report \(path) can't be read in the fork: \(String(decoding: process.stderr, as: UTF8.self))"
+            )
         }
         return process.stdout
     }

@@ -21,7 +21,8 @@ public struct MissionTester: Sendable {
     public let progress: @Sendable (TestProgress) async -> Void
 
     public init(
-        bench: TestBench, mission: MissionFile, missionID: String, folder: MissionFolder, policies: Policies, lock: HostLock,
+        bench: TestBench, mission: MissionFile, missionID: String, folder: MissionFolder, policies: Policies,
+        lock: HostLock,
         progress: @escaping @Sendable (TestProgress) async -> Void
     ) {
         self.bench = bench
@@ -52,7 +53,10 @@ public struct MissionTester: Sendable {
             try bench.forks.discard(id: missionID)
             return outcome
         }
-        await progress(TestProgress(stage: "checks", text: mission.checks.isEmpty ? "No checks are declared." : "Running \(mission.checks.count) checks…"))
+        await progress(
+            TestProgress(
+                stage: "checks",
+                text: mission.checks.isEmpty ? "No checks are declared." : "Running \(mission.checks.count) checks…"))
         let checks = try await CheckRunner(sandboxes: prepared.sandboxes, checks: mission.checks).run()
         let hunter = outcome.evidence.hunter
         var once = checks.once
@@ -92,7 +96,8 @@ public struct MissionTester: Sendable {
                 TestProgress(
                     stage: "fork",
                     text: "Snapshot of \(report.parts.reduce(0) { $0 + $1.files }) stateful files; "
-                        + (pause.map { "live paused for \(Int(($0 * 1000).rounded())) ms." } ?? "live was not paused.")))
+                        + (pause.map { "live paused for \(Int(($0 * 1000).rounded())) ms." } ?? "live was not paused."))
+            )
         }
         let sandboxes = MissionSandbox(
             engine: bench.engine, fork: fork, profile: profile, masks: bench.masks, missionID: missionID)
@@ -105,7 +110,8 @@ public struct MissionTester: Sendable {
                 let check = try await ChangeApplier(sandbox: sandbox).run(.shell(effect), input: nil)
                 guard check.isSuccess else {
                     throw AgentError(
-                        "The change ran, but its effect “\(effect)” is not true in the fork (\(check.exit)): \(check.stderr.suffix(400))")
+                        "The change ran, but its effect “\(effect)” is not true in the fork (\(check.exit)): \(check.stderr.suffix(400))"
+                    )
                 }
             }
         } catch {
@@ -116,11 +122,17 @@ public struct MissionTester: Sendable {
         let ended = try await sandbox.end()
         guard applied.isSuccess else {
             let breach = ended.breach.map { " It hit the limit “\($0.rawValue)”." } ?? ""
-            throw AgentError("The change failed in the fork (\(applied.exit)).\(breach) It wrote: \((applied.stderr + applied.stdout).suffix(800))")
+            throw AgentError(
+                "The change failed in the fork (\(applied.exit)).\(breach) It wrote: \((applied.stderr + applied.stdout).suffix(800))"
+            )
         }
-        let changeSet = try fork.changeSet(blobs: bench.blobs)
-        let full = try fork.base(of: changeSet, reads: mission.change.reads, blobs: bench.blobs)
-        let diff = changeSet.unifiedDiff(blobs: bench.blobs, base: full)
+        // Hashing may take long: on a thread of its own.
+        let (blobs, reads) = (bench.blobs, mission.change.reads)
+        let (changeSet, full, diff) = try await Threads.run("change-set") {
+            let changeSet = try fork.changeSet(blobs: blobs)
+            let full = try fork.base(of: changeSet, reads: reads, blobs: blobs)
+            return (changeSet, full, changeSet.unifiedDiff(blobs: blobs, base: full))
+        }
         // A rerun replaces nothing: it is bound to its declared inputs, and state that live keeps writing is none of them.
         let base =
             mission.change.promote == .files
@@ -135,7 +147,8 @@ public struct MissionTester: Sendable {
                 fallbacks: fallbacks, pause: pause))
         await progress(
             TestProgress(
-                stage: "apply", text: "The change touches \(changeSet.changes.count) paths; change set \(changeSet.digest.short)."))
+                stage: "apply",
+                text: "The change touches \(changeSet.changes.count) paths; change set \(changeSet.digest.short)."))
         return Prepared(
             sandboxes: sandboxes, changeSet: changeSet, base: base, diff: diff, applied: applied, fallbacks: fallbacks,
             pause: pause, resumed: false)
@@ -153,9 +166,13 @@ public struct MissionTester: Sendable {
         guard let record: PreparedRecord = try folder.value("prepared.json"), let changeSet = try folder.changeSet,
             let base = try folder.base, let fork = try? bench.forks.open(id: missionID)
         else { return nil }
-        guard try fork.touchedSinceFork(mission.change.promote == .files ? changeSet : ChangeSet([]), reads: mission.change.reads).isEmpty
+        guard
+            try fork.touchedSinceFork(
+                mission.change.promote == .files ? changeSet : ChangeSet([]), reads: mission.change.reads
+            ).isEmpty
         else {
-            await progress(TestProgress(stage: "fork", text: "Live changed under the interrupted test; it begins anew."))
+            await progress(
+                TestProgress(stage: "fork", text: "Live changed under the interrupted test; it begins anew."))
             return nil
         }
         let diff = try folder.data("diff.txt").map { String(decoding: $0, as: UTF8.self) } ?? ""
@@ -165,7 +182,8 @@ public struct MissionTester: Sendable {
         return Prepared(
             sandboxes: MissionSandbox(
                 engine: bench.engine, fork: fork, profile: profile, masks: bench.masks, missionID: missionID),
-            changeSet: changeSet, base: base, diff: diff, applied: applied, fallbacks: record.fallbacks, pause: record.pause,
+            changeSet: changeSet, base: base, diff: diff, applied: applied, fallbacks: record.fallbacks,
+            pause: record.pause,
             resumed: true)
     }
 
@@ -174,7 +192,8 @@ public struct MissionTester: Sendable {
     private func runTrial(_ prepared: Prepared, once: [KPI: OnceMeasurement]) async throws -> TrialResult {
         let recorded = prepared.resumed ? try folder.blocks() : []
         if !recorded.isEmpty {
-            await progress(TestProgress(stage: "trial", text: "Going on with the same trial after \(recorded.count) blocks."))
+            await progress(
+                TestProgress(stage: "trial", text: "Going on with the same trial after \(recorded.count) blocks."))
         }
         let trial = Trial(plan: mission.trial, random: bench.random, blocks: recorded, once: once)
         let runner = ArmRunner(sandboxes: prepared.sandboxes, mission: mission)
@@ -221,7 +240,8 @@ public struct MissionTester: Sendable {
             return "\(kpi.kpi.rawValue) \(estimate ?? "not measured") (E \(Int(min(kpi.maxE, 99999))))"
         }
         return TestProgress(
-            stage: "trial", text: "Block \(block.index + 1) of \(plan.minBlocks)–\(plan.maxBlocks): " + parts.joined(separator: ", "),
+            stage: "trial",
+            text: "Block \(block.index + 1) of \(plan.minBlocks)–\(plan.maxBlocks): " + parts.joined(separator: ", "),
             body: (try? JSON(encoding: result)) ?? .null)
     }
 }

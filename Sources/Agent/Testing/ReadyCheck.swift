@@ -13,7 +13,9 @@ enum ReadyCheck {
     /// Takes `http://127.0.0.1:8080/healthz`; a sandbox has nothing but its own loopback.
     static func target(_ url: String) throws -> Target {
         guard url.hasPrefix("http://") else {
-            throw AgentError("The readiness URL “\(url)” must begin with http://: a service in a sandbox is asked over its own loopback.")
+            throw AgentError(
+                "The readiness URL “\(url)” must begin with http://: a service in a sandbox is asked over its own loopback."
+            )
         }
         let rest = url.dropFirst("http://".count)
         let authority = rest.prefix { $0 != "/" && $0 != "?" }
@@ -43,7 +45,8 @@ enum ReadyCheck {
     private static func exchange(_ socket: Int32, _ target: Target, timeout: Double) throws -> Result<Int, AgentError> {
         let request = "GET \(target.path) HTTP/1.1\r\nHost: \(target.host):\(target.port)\r\nConnection: close\r\n\r\n"
         let bytes = Array(request.utf8)
-        guard bytes.withUnsafeBytes({ send(socket, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }) == bytes.count else {
+        guard bytes.withUnsafeBytes({ send(socket, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }) == bytes.count
+        else {
             return .failure(AgentError("the connection closed before the request was sent"))
         }
         var answer = [UInt8](repeating: 0, count: 64)

@@ -39,7 +39,8 @@ struct APIClient {
         guard (200..<300).contains(status) else {
             let problem = try? JSON(parsing: data)
             let detail =
-                problem?["detail"]?.string ?? problem?["title"]?.string ?? String(decoding: data.prefix(400), as: UTF8.self)
+                problem?["detail"]?.string ?? problem?["title"]?.string
+                ?? String(decoding: data.prefix(400), as: UTF8.self)
             let hint = status == 401 ? " Give a token with --token-file or GRACE_TOKEN." : ""
             throw Failure("\(detail)\(hint) (HTTP \(status))", code: status == 409 || status == 403 ? 1 : 4)
         }
@@ -47,12 +48,16 @@ struct APIClient {
     }
 
     /// Server-sent events, one by one, from after `last`.
-    func events(after last: String?, _ handle: (_ id: String, _ event: String, _ data: JSON) async throws -> Bool) async throws {
+    func events(after last: String?, _ handle: (_ id: String, _ event: String, _ data: JSON) async throws -> Bool)
+        async throws
+    {
         var request = HTTPClientRequest(url: base + "/api/events")
         if let token { request.headers.add(name: "Authorization", value: "Bearer \(token)") }
         if let last { request.headers.add(name: "Last-Event-ID", value: last) }
         let response = try await HTTPClient.shared.execute(request, timeout: .hours(24))
-        guard response.status == .ok else { throw Failure("The coordinator refused the event stream (HTTP \(response.status.code)).") }
+        guard response.status == .ok else {
+            throw Failure("The coordinator refused the event stream (HTTP \(response.status.code)).")
+        }
         var parser = EventParser()
         for try await buffer in response.body {
             for event in parser.feed(Array(buffer.readableBytesView)) {

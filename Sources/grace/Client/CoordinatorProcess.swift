@@ -29,10 +29,12 @@ actor CoordinatorProcess {
         pid = try Processes.spawn(
             executable,
             arguments: [
-                "--config", places.coordinatorFile, "--state", places.coordinatorState, "--listen", listen, "--exit-on-eof",
+                "--config", places.coordinatorFile, "--state", places.coordinatorState, "--listen", listen,
+                "--exit-on-eof",
             ],
             environment: ["PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": places.coordinatorState],
-            descriptors: [(0, input.read.raw), (1, output.write.raw), (2, 2)], directory: places.coordinatorState, user: user,
+            descriptors: [(0, input.read.raw), (1, output.write.raw), (2, 2)], directory: places.coordinatorState,
+            user: user,
             group: .new)
         input.read.close()
         output.write.close()
@@ -82,7 +84,9 @@ actor CoordinatorProcess {
         let own = try Files.readlink("/proc/self/exe").display
         let path = "/" + own.split(separator: "/").dropLast().joined(separator: "/") + "/grace-coordinator"
         guard try Files.status(path) != nil else {
-            throw Failure("grace-coordinator is not beside this program (\(path)); install both, or run `grace agent` with a coordinator elsewhere.")
+            throw Failure(
+                "grace-coordinator is not beside this program (\(path)); install both, or run `grace agent` with a coordinator elsewhere."
+            )
         }
         return path
     }
@@ -116,7 +120,9 @@ enum Approvers {
             var lines: [String] = []
             for item in given {
                 let parts = item.split(separator: "=", maxSplits: 1).map(String.init)
-                guard parts.count == 2 else { throw Failure("--approver takes NAME=PUBLIC_KEY_FILE, found “\(item)”.", code: 2) }
+                guard parts.count == 2 else {
+                    throw Failure("--approver takes NAME=PUBLIC_KEY_FILE, found “\(item)”.", code: 2)
+                }
                 lines.append(try AllowedSignersLine.make(principal: parts[0], publicKeyFile: parts[1].absolute))
             }
             if lines.isEmpty { lines = [try await newKey()] }
@@ -124,7 +130,9 @@ enum Approvers {
                 places.allowedSignersFile, Data((lines.joined(separator: "\n") + "\n").utf8), mode: 0o644)
         }
         let text = try Files.readString(places.allowedSignersFile)
-        let principals = text.split(separator: "\n").filter { !$0.hasPrefix("#") }.compactMap { $0.split(separator: " ").first }
+        let principals = text.split(separator: "\n").filter { !$0.hasPrefix("#") }.compactMap {
+            $0.split(separator: " ").first
+        }
         return Array(Set(principals.flatMap { $0.split(separator: ",").map(String.init) })).sorted()
     }
 
@@ -132,10 +140,14 @@ enum Approvers {
     private static func newKey() async throws -> String {
         let environment = Processes.currentEnvironment()
         let name = environment["SUDO_USER"] ?? "root"
-        guard let user = try Users.lookup(name) else { throw Failure("The invoking user “\(name)” is not in the user database.") }
+        guard let user = try Users.lookup(name) else {
+            throw Failure("The invoking user “\(name)” is not in the user database.")
+        }
         let path = user.home + "/.config/grace/approver_ed25519"
         if try Files.status(path) == nil {
-            guard let passphrase = Passphrase.ask("Grace makes a key with which you approve promotions (\(path)). Passphrase:"),
+            guard
+                let passphrase = Passphrase.ask(
+                    "Grace makes a key with which you approve promotions (\(path)). Passphrase:"),
                 !passphrase.isEmpty, passphrase == Passphrase.ask("The same again:")
             else {
                 throw Failure(

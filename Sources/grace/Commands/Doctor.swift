@@ -21,7 +21,8 @@ struct Doctor: AsyncParsableCommand {
         var helperProblem: String?
         do {
             let engine = SandboxEngine(
-                cgroups: try? CgroupHost.detect(), cgroupParent: "grace", helper: try SandboxEngine.locateHelper(), scratch: scratch)
+                cgroups: try? CgroupHost.detect(), cgroupParent: "grace", helper: try SandboxEngine.locateHelper(),
+                scratch: scratch)
             features = engine.features()
         } catch {
             helperProblem = "\(error)"
@@ -41,13 +42,27 @@ struct Doctor: AsyncParsableCommand {
         if missing { throw ExitCode(1) }
     }
 
-    private func show(_ facts: HostFacts, _ features: [FeatureStatus], _ tools: [(name: String, found: Bool, why: String)], _ problem: String?) {
-        Terminal.line("\(Terminal.styled("host", .bold))      \(facts.name), Linux \(facts.kernel) \(facts.machine), \(facts.cores) processors, \(facts.memory >> 20) MiB")
-        Terminal.line("\(Terminal.styled("user", .bold))      " + (geteuid() == 0 ? "root" : "uid \(geteuid()): sandboxes run in a user namespace; promotion and limits need root"))
-        Terminal.line("\(Terminal.styled("cgroups", .bold))   \(facts.layout?.rawValue ?? "none"): \(facts.controllers.joined(separator: ", "))")
-        for (name, reason) in facts.missing.sorted(by: { $0.key < $1.key }) { line(false, "cgroup \(name)", reason, nil) }
+    private func show(
+        _ facts: HostFacts, _ features: [FeatureStatus], _ tools: [(name: String, found: Bool, why: String)],
+        _ problem: String?
+    ) {
+        Terminal.line(
+            "\(Terminal.styled("host", .bold))      \(facts.name), Linux \(facts.kernel) \(facts.machine), \(facts.cores) processors, \(facts.memory >> 20) MiB"
+        )
+        Terminal.line(
+            "\(Terminal.styled("user", .bold))      "
+                + (geteuid() == 0
+                    ? "root" : "uid \(geteuid()): sandboxes run in a user namespace; promotion and limits need root"))
+        Terminal.line(
+            "\(Terminal.styled("cgroups", .bold))   \(facts.layout?.rawValue ?? "none"): \(facts.controllers.joined(separator: ", "))"
+        )
+        for (name, reason) in facts.missing.sorted(by: { $0.key < $1.key }) {
+            line(false, "cgroup \(name)", reason, nil)
+        }
         for status in features { line(status.available, status.feature.rawValue, status.detail, status.mend) }
-        for tool in tools { line(tool.found, tool.name, tool.found ? "found" : tool.why, tool.found ? nil : "apt-get install it") }
+        for tool in tools {
+            line(tool.found, tool.name, tool.found ? "found" : tool.why, tool.found ? nil : "apt-get install it")
+        }
         if let problem { line(false, "sandbox engine", problem, nil) }
     }
 
@@ -59,7 +74,8 @@ struct Doctor: AsyncParsableCommand {
 
     private static func tools() -> [(name: String, found: Bool, why: String)] {
         [
-            ("ssh-keygen", "people sign with it (package openssh-client)"), ("patch", "patch missions need it (package patch)"),
+            ("ssh-keygen", "people sign with it (package openssh-client)"),
+            ("patch", "patch missions need it (package patch)"),
             ("git", "git missions need it (package git)"),
         ].map { name, why in (name, (try? Processes.locate(name)) != nil, why) }
     }
@@ -67,7 +83,8 @@ struct Doctor: AsyncParsableCommand {
 
 struct ProfilesCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "profiles", abstract: "List, show and check sandbox profiles.", subcommands: [List.self, Show.self, Check.self],
+        commandName: "profiles", abstract: "List, show and check sandbox profiles.",
+        subcommands: [List.self, Show.self, Check.self],
         defaultSubcommand: List.self)
 
     struct Where: ParsableArguments {
@@ -75,7 +92,8 @@ struct ProfilesCommand: AsyncParsableCommand {
         @Option(help: "A directory of profiles, searched first.") var profiles: [String] = []
 
         var library: ProfileLibrary {
-            ProfileLibrary(directories: profiles.map(\.absolute) + [placesOptions.places.profiles] + ProfileDirectories.standard)
+            ProfileLibrary(
+                directories: profiles.map(\.absolute) + [placesOptions.places.profiles] + ProfileDirectories.standard)
         }
     }
 

@@ -16,7 +16,8 @@ struct Keys: AsyncParsableCommand {
             abstract: "Make an Ed25519 SSH key for a person and print its line for allowed_signers.")
         @Option(help: "Where the private key is written.") var file: String
         @Option(help: "The person's name in allowed_signers, such as alice@example.org.") var principal: String
-        @Option(help: "A file whose first line is the passphrase; without it you are asked.") var passphraseFile: String?
+        @Option(help: "A file whose first line is the passphrase; without it you are asked.") var passphraseFile:
+            String?
         @Flag(help: "Make a key without a passphrase. Whoever reads the file can then approve in your name.")
         var noPassphrase = false
 
@@ -32,7 +33,9 @@ struct Keys: AsyncParsableCommand {
                 guard let first = Passphrase.ask("Passphrase for the new key:") else {
                     throw Failure("There is no terminal to ask on; give --passphrase-file or --no-passphrase.", code: 2)
                 }
-                guard first == Passphrase.ask("The same again:") else { throw Failure("The two differ; nothing was made.", code: 2) }
+                guard first == Passphrase.ask("The same again:") else {
+                    throw Failure("The two differ; nothing was made.", code: 2)
+                }
                 passphrase = first
             }
             guard noPassphrase || !passphrase.isEmpty else {
@@ -46,7 +49,8 @@ struct Keys: AsyncParsableCommand {
     }
 
     struct List: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "List who may sign on this host, and the host's own keys.")
+        static let configuration = CommandConfiguration(
+            abstract: "List who may sign on this host, and the host's own keys.")
         @OptionGroup var placesOptions: PlacesOptions
 
         func run() async throws {

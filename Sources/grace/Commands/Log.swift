@@ -7,7 +7,8 @@ import NIOHTTP1
 
 struct Log: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Read and verify the ledger.", subcommands: [Entries.self, VerifyLog.self, Prove.self, CheckpointCommand.self],
+        abstract: "Read and verify the ledger.",
+        subcommands: [Entries.self, VerifyLog.self, Prove.self, CheckpointCommand.self],
         defaultSubcommand: Entries.self)
 
     struct Entries: AsyncParsableCommand {
@@ -24,7 +25,8 @@ struct Log: AsyncParsableCommand {
             for item in answer["entries"]?.array ?? [] {
                 let entry = item["entry"] ?? item
                 table.add(
-                    item["index"]?.integer.map(String.init) ?? "", entry["at"]?.string ?? "", entry["kind"]?.string ?? "",
+                    item["index"]?.integer.map(String.init) ?? "", entry["at"]?.string ?? "",
+                    entry["kind"]?.string ?? "",
                     entry["mission"]?.string ?? "-", entry["actor"]?.string ?? "")
             }
             table.show()
@@ -34,10 +36,15 @@ struct Log: AsyncParsableCommand {
     struct VerifyLog: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             commandName: "verify",
-            abstract: "Recompute the whole ledger from its tiles and check its signed checkpoint. Needs no coordinator with --ledger.")
+            abstract:
+                "Recompute the whole ledger from its tiles and check its signed checkpoint. Needs no coordinator with --ledger."
+        )
         @OptionGroup var client: ClientOptions
         @Option(help: "The ledger's directory (STATE/coordinator/ledger of `grace up`).") var ledger: String?
-        @Option(help: "The ledger's verifier key, or a file that holds it (RUNTIME or STATE/agent/ledger.pub, as the agent pinned it).")
+        @Option(
+            help:
+                "The ledger's verifier key, or a file that holds it (RUNTIME or STATE/agent/ledger.pub, as the agent pinned it)."
+        )
         var key: String?
 
         func run() async throws {
@@ -55,7 +62,8 @@ struct Log: AsyncParsableCommand {
             } else if report.isIntact {
                 Terminal.line(
                     Terminal.styled("The ledger is whole", .green)
-                        + ": \(report.entries) entries, root \(report.checkpoint.root.hex), signed by \(verifier.name).")
+                        + ": \(report.entries) entries, root \(report.checkpoint.root.hex), signed by \(verifier.name)."
+                )
             }
             guard report.isIntact else {
                 throw Failure("The ledger is damaged: " + report.problems.joined(separator: "; "), code: 1)
@@ -73,7 +81,8 @@ struct Log: AsyncParsableCommand {
         func run() async throws {
             let places = client.placesOptions.places
             let verifier = try LedgerKey.load(key, places: places)
-            let reader = try LogReader(directory: ledger?.absolute ?? places.coordinatorState + "/ledger", key: verifier)
+            let reader = try LogReader(
+                directory: ledger?.absolute ?? places.coordinatorState + "/ledger", key: verifier)
             let proof = try reader.inclusionProof(index: index)
             Terminal.line(
                 JSON.object([

@@ -45,7 +45,8 @@ struct MissionsCommand: AsyncParsableCommand {
             let changes = try? await api.call(.GET, "\(missionsPath)/\(id.urlEncoded)/changes")
             if client.json {
                 return Terminal.line(
-                    JSON.object(["mission": mission, "evidence": evidence ?? .null, "changes": changes ?? .null]).canonicalText)
+                    JSON.object(["mission": mission, "evidence": evidence ?? .null, "changes": changes ?? .null])
+                        .canonicalText)
             }
             for line in MissionView.lines(mission, evidence: evidence, changes: changes) { Terminal.line(line) }
         }
@@ -60,8 +61,10 @@ struct MissionsCommand: AsyncParsableCommand {
         var until: String = ""
 
         func run() async throws {
-            let phase = try await Follower(api: try client.client(), json: client.json, until: Set(until.split(separator: ",").map(String.init)))
-                .follow(id)
+            let phase = try await Follower(
+                api: try client.client(), json: client.json, until: Set(until.split(separator: ",").map(String.init))
+            )
+            .follow(id)
             Terminal.line(phase.id)
         }
     }
@@ -73,7 +76,8 @@ struct MissionsCommand: AsyncParsableCommand {
         @Option(help: "Why.") var reason: String
 
         func run() async throws {
-            let answer = try await client.client().call(.POST, "\(missionsPath)/\(id.urlEncoded)/cancel", ["reason": .string(reason)])
+            let answer = try await client.client().call(
+                .POST, "\(missionsPath)/\(id.urlEncoded)/cancel", ["reason": .string(reason)])
             Terminal.line(client.json ? answer.canonicalText : answer["message"]?.string ?? "Cancelled.")
         }
     }
@@ -86,7 +90,8 @@ struct MissionsCommand: AsyncParsableCommand {
         @Option(help: "Why.") var reason: String
 
         func run() async throws {
-            let answer = try await client.client().call(.POST, "\(missionsPath)/\(id.urlEncoded)/retest", ["reason": .string(reason)])
+            let answer = try await client.client().call(
+                .POST, "\(missionsPath)/\(id.urlEncoded)/retest", ["reason": .string(reason)])
             Terminal.line(client.json ? answer.canonicalText : answer["message"]?.string ?? "It is tested again.")
         }
     }
@@ -99,20 +104,9 @@ struct FeedbackCommand: AsyncParsableCommand {
     @Argument(help: "The feedback.") var text: String
 
     func run() async throws {
-        let answer = try await client.client().call(.POST, "\(missionsPath)/\(id.urlEncoded)/feedback", ["feedback": .string(text)])
+        let answer = try await client.client().call(
+            .POST, "\(missionsPath)/\(id.urlEncoded)/feedback", ["feedback": .string(text)])
         Terminal.line(client.json ? answer.canonicalText : answer["message"]?.string ?? "Recorded.")
-    }
-}
-
-struct Rollback: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "Take a promoted mission back.")
-    @OptionGroup var client: ClientOptions
-    @Argument(help: "The mission's id.") var id: String
-    @Option(help: "Why.") var reason: String
-
-    func run() async throws {
-        let answer = try await client.client().call(.POST, "\(missionsPath)/\(id.urlEncoded)/rollback", ["reason": .string(reason)])
-        Terminal.line(client.json ? answer.canonicalText : answer["message"]?.string ?? "A rollback was asked for.")
     }
 }
 

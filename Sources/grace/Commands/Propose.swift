@@ -11,20 +11,25 @@ import Sandbox
 struct Propose: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Submit a mission to the coordinator.",
-        discussion: "With --wait it is followed; exit codes: 0 pass, 1 regression or denied, 2 usage, 3 inconclusive, 4 infrastructure.")
+        discussion:
+            "With --wait it is followed; exit codes: 0 pass, 1 regression or denied, 2 usage, 3 inconclusive, 4 infrastructure."
+    )
     @OptionGroup var client: ClientOptions
     @Argument(help: "The mission file.") var mission: String
     @Flag(help: "Follow it until people are asked, or it is settled.") var wait = false
-    @Option(help: "A directory of sandbox profiles, for checking the mission before it is sent.") var profiles: [String] = []
+    @Option(help: "A directory of sandbox profiles, for checking the mission before it is sent.") var profiles:
+        [String] = []
 
     func run() async throws {
         let path = mission.absolute
         let directory = "/" + path.split(separator: "/").dropLast().joined(separator: "/")
         let library = ProfileLibrary(
-            directories: profiles.map(\.absolute) + [client.placesOptions.places.profiles] + ProfileDirectories.standard)
+            directories: profiles.map(\.absolute) + [client.placesOptions.places.profiles] + ProfileDirectories.standard
+        )
         let file: MissionFile
         do {
-            file = try MissionFile.parse(file: mission, text: try Files.readString(path), directory: directory, profiles: library)
+            file = try MissionFile.parse(
+                file: mission, text: try Files.readString(path), directory: directory, profiles: library)
         } catch let problems as Problems {
             throw Failure("The mission file is refused:\n\(problems)", code: 2)
         } catch let error as SystemError {

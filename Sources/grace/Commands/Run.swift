@@ -44,7 +44,8 @@ struct Run: AsyncParsableCommand {
         try Files.makeDirectory(scratch, mode: 0o700, intermediate: true)
         defer { try? Files.removeTree(scratch) }
         let engine = SandboxEngine(
-            cgroups: try? CgroupHost.detect(), cgroupParent: "grace", helper: try SandboxEngine.locateHelper(), scratch: scratch)
+            cgroups: try? CgroupHost.detect(), cgroupParent: "grace", helper: try SandboxEngine.locateHelper(),
+            scratch: scratch)
         var line = Command(arguments: command)
         line.environment = Self.environment(effective)
         line.directory = Processes.currentEnvironment()["PWD"] ?? "/"
@@ -73,7 +74,9 @@ struct Run: AsyncParsableCommand {
     private static func environment(_ profile: Profile) -> [String: String] {
         let own = Processes.currentEnvironment()
         var result: [String: String] = [:]
-        for name in ["TERM", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "COLUMNS", "LINES", "NO_COLOR"] { result[name] = own[name] }
+        for name in ["TERM", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "COLUMNS", "LINES", "NO_COLOR"] {
+            result[name] = own[name]
+        }
         return result
     }
 }

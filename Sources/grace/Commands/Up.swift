@@ -16,10 +16,16 @@ struct Up: AsyncParsableCommand {
     @Option(help: "Where the coordinator listens.")
     var listen = "127.0.0.1:8420"
 
-    @Option(help: "A person who approves, as NAME=PUBLIC_KEY_FILE; may be given more than once. Used when there is no allowed_signers yet.")
+    @Option(
+        help:
+            "A person who approves, as NAME=PUBLIC_KEY_FILE; may be given more than once. Used when there is no allowed_signers yet."
+    )
     var approver: [String] = []
 
-    @Option(help: "The coordinator's user; without it `grace` if there is such a user, else a free number of systemd's dynamic range.")
+    @Option(
+        help:
+            "The coordinator's user; without it `grace` if there is such a user, else a free number of systemd's dynamic range."
+    )
     var coordinatorUser: String?
 
     @Option(help: "A directory of sandbox profiles, searched after the configuration's profiles.d.")
@@ -28,7 +34,8 @@ struct Up: AsyncParsableCommand {
     func run() async throws {
         guard geteuid() == 0 else {
             throw Failure(
-                "`grace up` must run as root: the agent forks, promotes and rolls back on this host. The coordinator it starts gives up root.")
+                "`grace up` must run as root: the agent forks, promotes and rolls back on this host. The coordinator it starts gives up root."
+            )
         }
         let places = placesOptions.places
         let setup = HostSetup(places: places)
@@ -44,11 +51,16 @@ struct Up: AsyncParsableCommand {
         let url = try await coordinator.start()
         try Files.writeAtomically(
             places.runtime + "/client.json",
-            JSON.object(["url": .string(url), "token_file": .string(places.state + "/operator.token")]).canonical, mode: 0o644)
+            JSON.object([
+                "url": .string(url), "token_file": .string(places.state + "/operator.token"),
+                "principal": .string(principals.first ?? "operator"),
+            ]).canonical, mode: 0o644)
         var logger = Logger(label: "grace") { StreamLogHandler.standardError(label: $0) }
         logger.logLevel = .notice
         Terminal.line("Grace is up at \(Terminal.styled(url, .bold)).")
-        Terminal.line("  operator token   \(places.state)/operator.token (\(admin.token.prefix(4))…), used by `grace` as root on this host")
+        Terminal.line(
+            "  operator token   \(places.state)/operator.token (\(admin.token.prefix(4))…), used by `grace` as root on this host"
+        )
         Terminal.line("  approvers        \(principals.joined(separator: ", ")) (\(places.allowedSignersFile))")
         Terminal.line("  ledger           \(places.coordinatorState)/ledger")
 
@@ -89,18 +101,22 @@ struct Up: AsyncParsableCommand {
 
 struct AgentCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "agent", abstract: "Run the agent alone, for a coordinator elsewhere (agent.yaml: coordinator, token_file).")
+        commandName: "agent",
+        abstract: "Run the agent alone, for a coordinator elsewhere (agent.yaml: coordinator, token_file).")
     @OptionGroup var placesOptions: PlacesOptions
 
     @Option(help: "A directory of sandbox profiles, searched after the configuration's profiles.d.")
     var profiles: [String] = []
 
     func run() async throws {
-        guard geteuid() == 0 else { throw Failure("`grace agent` must run as root: it forks, promotes and rolls back on this host.") }
+        guard geteuid() == 0 else {
+            throw Failure("`grace agent` must run as root: it forks, promotes and rolls back on this host.")
+        }
         var logger = Logger(label: "grace") { StreamLogHandler.standardError(label: $0) }
         logger.logLevel = .notice
         let context = try AgentContext.make(
-            places: placesOptions.places, profiles: profiles.map(\.absolute) + ProfileDirectories.standard, coordinator: nil,
+            places: placesOptions.places, profiles: profiles.map(\.absolute) + ProfileDirectories.standard,
+            coordinator: nil,
             http: HTTPClient.shared, logger: logger)
         let service = AgentService(context)
         try await withThrowingTaskGroup(of: Void.self) { group in
@@ -127,8 +143,12 @@ enum ProfileDirectories {
 enum CoordinatorUser {
     static func choose(_ name: String?) throws -> (uid: UInt32, gid: UInt32) {
         if let name {
-            guard let user = try Users.lookup(name) else { throw Failure("There is no user “\(name)” on this host.", code: 2) }
-            guard user.uid != 0 else { throw Failure("The coordinator never runs as root; name another user.", code: 2) }
+            guard let user = try Users.lookup(name) else {
+                throw Failure("There is no user “\(name)” on this host.", code: 2)
+            }
+            guard user.uid != 0 else {
+                throw Failure("The coordinator never runs as root; name another user.", code: 2)
+            }
             return (user.uid, user.gid)
         }
         if let user = try Users.lookup("grace"), user.uid != 0 { return (user.uid, user.gid) }

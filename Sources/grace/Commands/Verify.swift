@@ -16,7 +16,8 @@ struct Verify: AsyncParsableCommand {
         discussion: "Exit codes: 0 pass, 1 regression or denied, 2 usage, 3 inconclusive, 4 infrastructure.")
     @OptionGroup var placesOptions: PlacesOptions
     @Argument(help: "The mission file.") var mission: String
-    @Option(name: .customLong("json"), help: "Write the evidence as JSON to this file (- is standard output).") var jsonFile: String?
+    @Option(name: .customLong("json"), help: "Write the evidence as JSON to this file (- is standard output).")
+    var jsonFile: String?
     @Option(help: "Write a JUnit report to this file.") var junit: String?
     @Option(help: "Write Hunter's findings as SARIF 2.1.0 to this file.") var sarif: String?
     @Option(help: "Write a Markdown summary to this file.") var markdown: String?
@@ -65,7 +66,8 @@ struct Verify: AsyncParsableCommand {
         let names = try Kernel.names()
         let host = HostIdentity(id: "verify", name: names.host, kernel: names.release)
         let bench = try TestBench.make(
-            places: places, configuration: AgentConfiguration(name: names.host, tokenFile: "", trialShare: 1), profiles: library,
+            places: places, configuration: AgentConfiguration(name: names.host, tokenFile: "", trialShare: 1),
+            profiles: library,
             host: host)
         let id = "verify-\(getpid())"
         let tester = MissionTester(

@@ -13,7 +13,8 @@ struct Vote: AsyncParsableCommand {
     @Argument(help: "The session's id, or the mission's.") var session: String
     @Argument(help: "approve, reject or abstain.") var vote: Decision
     @Option(help: "Why.") var reason: String?
-    @Option(help: "Your SSH private key (or the public half of one in an agent). Without it the vote is recorded unsigned.")
+    @Option(
+        help: "Your SSH private key (or the public half of one in an agent). Without it the vote is recorded unsigned.")
     var key: String?
     @Flag(help: "Do not ask before signing.") var yes = false
 
@@ -40,7 +41,9 @@ struct Vote: AsyncParsableCommand {
         }
         let mission = try await api.call(.GET, "\(missionsPath)/\(session.urlEncoded)")
         guard let id = mission["parliament_session_id"]?.string else {
-            throw Failure("The mission \(session) has no session yet; it is in phase \(mission["phase"]?.string ?? "?").", code: 1)
+            throw Failure(
+                "The mission \(session) has no session yet; it is in phase \(mission["phase"]?.string ?? "?").", code: 1
+            )
         }
         return (id, session)
     }
@@ -54,7 +57,9 @@ struct Vote: AsyncParsableCommand {
         else { throw Failure("The coordinator's statement is not an in-toto statement; nothing was signed.") }
         let statement = try Statement(payload: payload)
         guard statement.predicate["decision"]?.string == vote.rawValue else {
-            throw Failure("The statement's decision is not “\(vote.rawValue)”; nothing was signed. The coordinator is not to be trusted.")
+            throw Failure(
+                "The statement's decision is not “\(vote.rawValue)”; nothing was signed. The coordinator is not to be trusted."
+            )
         }
         try await show(api, path, statement)
         if !yes {
@@ -90,10 +95,11 @@ struct Vote: AsyncParsableCommand {
             throw Failure("The evidence the coordinator shows is not the one the statement names; nothing was signed.")
         }
         if let decoded = MissionView.evidence(evidence) {
-            for line in MissionView.lines(of: decoded) { Terminal.line(line) }
+            for line in MissionView.summary(of: decoded) { Terminal.line(line) }
         }
         Terminal.line()
-        Terminal.line(Terminal.styled("You are about to sign", .bold) + " “\(vote.rawValue)” for change set \(digest.hex):")
+        Terminal.line(
+            Terminal.styled("You are about to sign", .bold) + " “\(vote.rawValue)” for change set \(digest.hex):")
         for line in changeSet.summary.prefix(60) { Terminal.line("  " + Terminal.escaped(line)) }
     }
 }

@@ -12,14 +12,18 @@ enum CIReports {
         func add(_ name: String, _ failure: String?) {
             if let failure {
                 failures += 1
-                cases.append("    <testcase classname=\"grace\" name=\"\(xml(name))\"><failure message=\"\(xml(failure))\"/></testcase>")
+                cases.append(
+                    "    <testcase classname=\"grace\" name=\"\(xml(name))\"><failure message=\"\(xml(failure))\"/></testcase>"
+                )
             } else {
                 cases.append("    <testcase classname=\"grace\" name=\"\(xml(name))\"/>")
             }
         }
         for kpi in evidence.trial.kpis where kpi.role != .shown {
             let verdict = kpi.verdict?.rawValue ?? "not measured"
-            add("\(kpi.role.rawValue) \(kpi.kpi.rawValue)", kpi.verdict == .PASS ? nil : "\(verdict) \(kpi.reason ?? "")")
+            add(
+                "\(kpi.role.rawValue) \(kpi.kpi.rawValue)",
+                kpi.verdict == .PASS ? nil : "\(verdict) \(kpi.reason ?? "")")
         }
         for check in evidence.checks { add("check \(check.name)", check.passed ? nil : check.message) }
         add("allowed", blocking.isEmpty ? nil : blocking.joined(separator: " "))
@@ -42,7 +46,9 @@ enum CIReports {
             "| KPI | role | baseline | candidate | better by | verdict |", "|---|---|---|---|---|---|",
         ]
         for kpi in evidence.trial.kpis where kpi.measured || kpi.role != .shown {
-            func value(_ number: Double?) -> String { number.map { Format.value($0, unit: kpi.kpi.unit) } ?? "not measured" }
+            func value(_ number: Double?) -> String {
+                number.map { Format.value($0, unit: kpi.kpi.unit) } ?? "not measured"
+            }
             let better = kpi.estimate.map {
                 kpi.kpi.scale == .percentagePoints ? Format.decimal($0 * 100, 2) + " pp" : Format.percent($0)
             }
@@ -62,7 +68,9 @@ enum CIReports {
         for kpi in evidence.trial.kpis where kpi.measured {
             for (arm, value) in [("baseline", kpi.baselineMedian), ("candidate", kpi.candidateMedian)] {
                 guard let value else { continue }
-                lines.append("BenchmarkGrace/kpi=\(kpi.kpi.rawValue)/arm=\(arm) \(evidence.trial.blocks * 2) \(value) \(kpi.kpi.unit.replacing(" ", with: "-"))")
+                lines.append(
+                    "BenchmarkGrace/kpi=\(kpi.kpi.rawValue)/arm=\(arm) \(evidence.trial.blocks * 2) \(value) \(kpi.kpi.unit.replacing(" ", with: "-"))"
+                )
             }
         }
         return lines.joined(separator: "\n") + "\n"

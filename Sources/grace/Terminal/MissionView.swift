@@ -12,7 +12,8 @@ enum MissionView {
             text("description"),
             "Why:      " + text("rationale"),
             "Mission:  " + text("mission_id"),
-            "Phase:    " + Terminal.styled(text("phase"), .blue) + (mission["reason"]?.string.map { " — " + Terminal.escaped($0) } ?? ""),
+            "Phase:    " + Terminal.styled(text("phase"), .blue)
+                + (mission["reason"]?.string.map { " — " + Terminal.escaped($0) } ?? ""),
             "Session:  " + text("parliament_session_id"),
         ]
         for note in mission["user_feedback"]?.array ?? [] {
@@ -20,7 +21,9 @@ enum MissionView {
         }
         if let evidence, let decoded = Self.evidence(evidence) { lines += [""] + Self.lines(of: decoded) }
         if let diff = changes?["diff"]?.string, !diff.isEmpty {
-            lines += ["", Terminal.styled("Change", .bold)] + diff.split(separator: "\n", omittingEmptySubsequences: false)
+            lines +=
+                ["", Terminal.styled("Change", .bold)]
+                + diff.split(separator: "\n", omittingEmptySubsequences: false)
                 .prefix(200).map { Self.diffLine(Terminal.escaped(String($0))) }
         }
         return lines
@@ -36,23 +39,42 @@ enum MissionView {
         return try? json.decode()
     }
 
+    /// Verdict, trust and whatever speaks against it: what a signature is put under.
+    static func summary(of evidence: Evidence) -> [String] {
+        [verdict(of: evidence.trial), "Trust:    " + Format.percent(evidence.trust.total)] + objections(to: evidence)
+    }
+
     static func lines(of evidence: Evidence) -> [String] {
-        var lines = kpis(evidence.trial)
-        let verdict = evidence.trial.verdict
-        let style: Terminal.Style = verdict == .PASS ? .green : verdict == .REGRESSION ? .red : .yellow
-        lines += ["", "Verdict:  " + Terminal.styled(verdict.rawValue, style, .bold) + " — " + Terminal.escaped(evidence.trial.reason)]
-        lines += trust(evidence.trust)
+        var lines =
+            kpis(evidence.trial) + ["", verdict(of: evidence.trial)] + trust(evidence.trust) + objections(to: evidence)
+        if let pause = evidence.sandbox.snapshot_pause {
+            lines.append("Snapshot: live paused for " + Format.value(pause, unit: "seconds"))
+        }
+        lines += ["Changes:"] + evidence.changes.prefix(40).map { "  " + Terminal.escaped($0) }
+        if evidence.changes.count > 40 { lines.append("  … and \(evidence.changes.count - 40) more") }
+        return lines
+    }
+
+    private static func verdict(of trial: TrialResult) -> String {
+        let style: Terminal.Style = trial.verdict == .PASS ? .green : trial.verdict == .REGRESSION ? .red : .yellow
+        return "Verdict:  " + Terminal.styled(trial.verdict.rawValue, style, .bold) + " — "
+            + Terminal.escaped(trial.reason)
+    }
+
+    private static func objections(to evidence: Evidence) -> [String] {
+        var lines: [String] = []
         let failed = evidence.governance.filter { $0.applicable && !$0.passed }
         lines += failed.map { "Rule:     \($0.rule) (\($0.level.rawValue)): " + Terminal.escaped($0.message) }
-        lines += evidence.constitution.filter { !$0.satisfied }.map { "Principle: \($0.principle): " + Terminal.escaped($0.message) }
+        lines += evidence.constitution.filter { !$0.satisfied }.map {
+            "Principle: \($0.principle): " + Terminal.escaped($0.message)
+        }
         lines += evidence.hunter.findings.map {
             "Finding:  \($0.severity.rawValue) \($0.rule) \(Terminal.escaped($0.path)): " + Terminal.escaped($0.message)
         }
-        lines += evidence.checks.map { "Check:    \($0.name): " + ($0.passed ? "passed" : "failed") + " — " + Terminal.escaped($0.message) }
+        lines += evidence.checks.map {
+            "Check:    \($0.name): " + ($0.passed ? "passed" : "failed") + " — " + Terminal.escaped($0.message)
+        }
         lines += evidence.sandbox.fallbacks.map { "Fallback: " + Terminal.escaped($0) }
-        if let pause = evidence.sandbox.snapshot_pause { lines.append("Snapshot: live paused for " + Format.value(pause, unit: "seconds")) }
-        lines += ["Changes:"] + evidence.changes.prefix(40).map { "  " + Terminal.escaped($0) }
-        if evidence.changes.count > 40 { lines.append("  … and \(evidence.changes.count - 40) more") }
         return lines
     }
 

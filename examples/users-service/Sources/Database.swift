@@ -21,7 +21,8 @@ struct UserStore: Sendable {
     func createSchema() throws {
         try pool.write { database in
             try database.execute(
-                sql: "CREATE TABLE IF NOT EXISTS users(id INTEGER PRIMARY KEY, email TEXT NOT NULL, name TEXT NOT NULL)")
+                sql: "CREATE TABLE IF NOT EXISTS users(id INTEGER PRIMARY KEY, email TEXT NOT NULL, name TEXT NOT NULL)"
+            )
         }
     }
 
@@ -38,7 +39,9 @@ struct UserStore: Sendable {
     }
 
     func user(id: Int64) async throws -> User? {
-        try await pool.read { try User.fetchOne($0, sql: "SELECT id, email, name FROM users WHERE id = ?", arguments: [id]) }
+        try await pool.read {
+            try User.fetchOne($0, sql: "SELECT id, email, name FROM users WHERE id = ?", arguments: [id])
+        }
     }
 
     func users(email: String) async throws -> [User] {

@@ -70,7 +70,8 @@ struct Settings {
             switch parts[0] {
             case "fault_every":
                 guard let value = Int(parts[1]), value >= 0 else {
-                    throw ValidationError("\(path): fault_every must be a whole number of 0 or more, found “\(parts[1])”.")
+                    throw ValidationError(
+                        "\(path): fault_every must be a whole number of 0 or more, found “\(parts[1])”.")
                 }
                 faultEvery = value
             default: throw ValidationError("\(path): unknown key “\(parts[0])”; known: fault_every.")
