@@ -61,17 +61,24 @@ var targets: [Target] = [
     room("Parliament", ["Documents", "Fork", "Measurement", "Ledger", "Missions", "Trust"]),
     room(
         "Coordinator",
-        ["Documents", "Linux", "Sandbox", "Measurement", "Ledger", "Missions", "Trust", "Parliament", hummingbird, httpTypes,
-            grdb, logging, lifecycle, nioCore, nioHTTP1, asyncHTTPClient]),
+        [
+            "Documents", "Linux", "Sandbox", "Measurement", "Ledger", "Missions", "Trust", "Parliament", hummingbird,
+            httpTypes,
+            grdb, logging, lifecycle, nioCore, nioHTTP1, asyncHTTPClient,
+        ]),
     room(
         "Agent",
-        ["Documents", "Linux", "Cgroups", "Sandbox", "Fork", "Measurement", "Ledger", "Missions", "Trust", "Promotion",
-            "Parliament", asyncHTTPClient, logging, nioCore, nioHTTP1, nioPosix]),
+        [
+            "Documents", "Linux", "Cgroups", "Sandbox", "Fork", "Measurement", "Ledger", "Missions", "Trust",
+            "Promotion",
+            "Parliament", asyncHTTPClient, logging, nioCore, nioHTTP1, nioPosix,
+        ]),
 
     .executableTarget(
         name: "grace",
         dependencies: [
-            "Documents", "Linux", "Cgroups", "Sandbox", "Fork", "Measurement", "Ledger", "Missions", "Trust", "Promotion",
+            "Documents", "Linux", "Cgroups", "Sandbox", "Fork", "Measurement", "Ledger", "Missions", "Trust",
+            "Promotion",
             "Parliament", "Agent", argumentParser, asyncHTTPClient, logging, nioCore, "grace-sandbox",
         ],
         swiftSettings: strict),
@@ -100,12 +107,18 @@ var targets: [Target] = [
     tests("Parliament", ["Documents", "Linux", "Fork", "Measurement", "Ledger", "Missions", "Trust", crypto]),
     tests(
         "Coordinator",
-        ["Documents", "Linux", "Measurement", "Ledger", "Missions", "Trust", "Parliament", hummingbird, httpTypes, grdb, logging,
-            lifecycle, nioCore, nioHTTP1, asyncHTTPClient, crypto]),
+        [
+            "Documents", "Linux", "Measurement", "Ledger", "Missions", "Trust", "Parliament", hummingbird, httpTypes,
+            grdb, logging,
+            lifecycle, nioCore, nioHTTP1, asyncHTTPClient, crypto,
+        ]),
     tests(
         "Agent",
-        ["Documents", "Linux", "Cgroups", "Sandbox", "Fork", "Measurement", "Ledger", "Missions", "Trust", "Promotion", "Parliament",
-            logging, crypto]),
+        [
+            "Documents", "Linux", "Cgroups", "Sandbox", "Fork", "Measurement", "Ledger", "Missions", "Trust",
+            "Promotion", "Parliament",
+            logging, crypto, asyncHTTPClient,
+        ]),
 ]
 
 // `GRACE_ROOMS=Ledger,Parliament swift build` builds those rooms, what they stand on and their tests alone: a developer's

@@ -11,10 +11,8 @@ internal import Promotion
 public import Sandbox
 
 extension AgentContext {
-    /// The real thing: this host, its kernel, its clock. Throws a sentence for whatever is missing.
-    ///
-    /// - Parameters:
-    ///   - profiles: Directories searched for profiles after the configuration's own.
+    /// The real thing: this host, its kernel, its clock, with profiles from the configuration first and the given directories
+    /// after it. Throws a sentence for whatever is missing.
     public static func make(
         places: Places, profiles: [String], coordinator: String?, http: HTTPClient, logger: Logger
     ) throws -> AgentContext {
@@ -31,8 +29,12 @@ extension AgentContext {
             id: Digest(of: key.publicKey.raw).hex, name: configuration.name, labels: configuration.labels,
             kernel: names.release)
         let library = ProfileLibrary(directories: [places.profiles] + profiles)
-        let bench = try TestBench.make(
+        let remedies = try Self.remedies(places.remedies, library)
+        var bench = try TestBench.make(
             places: places, configuration: configuration, profiles: library, host: host)
+        bench.snapshotCommands = Set(
+            configuration.snapshotCommands
+                + remedies.values.flatMap { $0.template.sandbox.snapshot.compactMap(\.command) })
         let journal = try Journal(directory: places.journal, key: key, name: "agent")
         let promoter = Promoter(
             root: "/", state: places.promotions, blobs: bench.blobs,
@@ -41,7 +43,7 @@ extension AgentContext {
         return AgentContext(
             places: places, configuration: configuration, bench: bench, key: key, journal: journal, promoter: promoter,
             link: HTTPLink(client: http, base: configuration.coordinator, token: token), http: http,
-            detectors: try Self.detectors(places.detectors), remedies: try Self.remedies(places.remedies, library),
+            detectors: try Self.detectors(places.detectors), remedies: remedies,
             logger: logger)
     }
 

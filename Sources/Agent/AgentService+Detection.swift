@@ -28,6 +28,8 @@ extension AgentService {
                     try Files.writeAtomically(
                         file, JSON.object(["quiet_until": .number(state.quietUntil)]).canonical, mode: 0o600)
                 } catch {
+                    // A cool-down begins with a mission: without one the problem would go unheard for hours.
+                    state.unanswered(at: now)
                     context.logger.warning("\(error)", metadata: ["detector": "\(detector.name)"])
                 }
             }

@@ -16,12 +16,16 @@ public struct AgentConfiguration: Sendable, Equatable {
     public var cgroup: String
     /// The most that all sandboxes together may use of the host's processors, 0…1.
     public var trialShare: Double
+    /// Shell commands that a mission's `sandbox.snapshot` may name, besides those of this host's remedies.
+    public var snapshotCommands: [String]
     /// Names that stand for Grace itself in the constitution: never touched by a mission, hidden in every sandbox.
     public var protected: [String]
 
     public init(
         name: String, labels: [String: String] = [:], coordinator: String = "http://127.0.0.1:8420", tokenFile: String,
-        trustThreshold: Double = 0.95, cgroup: String = "grace", trialShare: Double = 0.25, protected: [String] = []
+        trustThreshold: Double = 0.95, cgroup: String = "grace", trialShare: Double = 0.25,
+        snapshotCommands: [String] = [],
+        protected: [String] = []
     ) {
         self.name = name
         self.labels = labels
@@ -30,6 +34,7 @@ public struct AgentConfiguration: Sendable, Equatable {
         self.trustThreshold = trustThreshold
         self.cgroup = cgroup
         self.trialShare = trialShare
+        self.snapshotCommands = snapshotCommands
         self.protected = protected
     }
 
@@ -38,7 +43,9 @@ public struct AgentConfiguration: Sendable, Equatable {
         var settings = AgentConfiguration(name: hostName, tokenFile: defaultTokenFile)
         let reader = DocumentReader(file: file, text: text)
         let keys = [
-            "name", "labels", "coordinator", "token_file", "trust_threshold", "cgroup", "trial_share", "protected",
+            "name", "labels", "coordinator", "token_file", "trust_threshold", "cgroup", "trial_share",
+            "snapshot_commands",
+            "protected",
         ]
         if let fields = reader.root?.mapping(keys: keys) {
             if let name = fields["name"]?.text() { settings.name = name }
@@ -73,6 +80,7 @@ public struct AgentConfiguration: Sendable, Equatable {
                     field.problem("expected a share above 0% and at most 100%, found \(ratio).")
                 }
             }
+            if let commands = fields["snapshot_commands"]?.strings() { settings.snapshotCommands = commands }
             if let paths = fields["protected"]?.strings() { settings.protected = paths }
         }
         try reader.finish()

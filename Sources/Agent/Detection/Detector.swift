@@ -35,11 +35,17 @@ public struct Detector: Sendable, Equatable {
         for key in ["name", "http", "remedy"] where fields[key] == nil {
             reader.report(line: 1, path: key, "the key is missing; a detector needs name, http and remedy.")
         }
-        let rises = fields["rises"]?.ratio()?.fraction ?? 0.3
-        let clears = fields["clears"]?.ratio()?.fraction ?? rises / 3
+        func share(_ key: String) -> Double? {
+            guard let field = fields[key], let ratio = field.ratio() else { return nil }
+            if ratio.isPercentagePoints { field.problem("expected a share of the norm such as 30%, found \(ratio).") }
+            return ratio.fraction
+        }
+        let rises = share("rises") ?? 0.3
+        let clears = share("clears") ?? rises / 3
         if clears >= rises { fields["clears"]?.problem("must be below rises (\(rises)), or the detector would flap.") }
         if rises <= 0 { fields["rises"]?.problem("must be above 0.") }
-        if let url = fields["http"]?.string(), !url.hasPrefix("http://"), !url.hasPrefix("https://") {
+        let url = fields["http"]?.text() ?? ""
+        if !url.isEmpty, !url.hasPrefix("http://"), !url.hasPrefix("https://") {
             fields["http"]?.problem("expected a URL that begins with http:// or https://, found “\(url)”.")
         }
         func count(_ key: String, _ standard: Int) -> Int {
@@ -47,12 +53,19 @@ public struct Detector: Sendable, Equatable {
         }
         let minimum = count("minimum", 30)
         let history = count("history", 600)
-        if history < minimum { fields["history"]?.problem("must be at least minimum (\(minimum)).") }
+        if history < minimum {
+            // Whichever of the two was written: a norm that never fills would be a detector that never says anything.
+            if let field = fields["history"] {
+                field.problem("must be at least minimum (\(minimum)).")
+            } else {
+                fields["minimum"]?.problem("is more than the history keeps (\(history)); write a larger history.")
+            }
+        }
         let every = fields["every"]?.span()?.seconds ?? 5
         if every < 0.05 { fields["every"]?.problem("must be at least 50ms, so that the probe is no load of its own.") }
         let severity = fields["severity"]?.choice(Severity.allCases.map(\.rawValue)).flatMap(Severity.init) ?? .medium
         let detector = Detector(
-            name: fields["name"]?.text() ?? "", http: fields["http"]?.text() ?? "", every: every,
+            name: fields["name"]?.text() ?? "", http: url, every: every,
             recent: count("recent", 10), minimum: minimum, history: history, rises: rises, clears: clears,
             times: count("times", 3), cooldown: fields["cooldown"]?.span()?.seconds ?? 3600, severity: severity,
             remedy: fields["remedy"]?.text() ?? "")
@@ -87,8 +100,10 @@ public struct DetectorState: Sendable, Equatable {
     public private(set) var norm: Norm
     /// Evaluations in a row that saw the rise.
     public private(set) var streak = 0
-    /// Whether the problem stands: it fired and has not cleared.
+    /// Whether a problem stands: it was seen and has not cleared.
     public private(set) var standing = false
+    /// Whether the standing problem was said.
+    private var isSaid = false
     /// No new mission before this time, in seconds of the caller's clock.
     public private(set) var quietUntil: Double
 
@@ -110,16 +125,30 @@ public struct DetectorState: Sendable, Equatable {
                 standing = false
                 streak = 0
             }
-            return nil
+        } else {
+            streak = rise >= detector.rises ? streak + 1 : 0
+            if streak >= detector.times {
+                standing = true
+                isSaid = false
+            }
         }
-        streak = rise >= detector.rises ? streak + 1 : 0
-        guard streak >= detector.times else { return nil }
-        standing = true
-        guard now >= quietUntil else { return nil }
+        // A problem that began in a quiet time is said when that is over, if it still is one.
+        guard standing, !isSaid, rise >= detector.rises, now >= quietUntil else { return nil }
+        isSaid = true
         quietUntil = now + detector.cooldown
         return Detection(
             detector: detector.name, remedy: detector.remedy, severity: detector.severity, usual: usual,
             observed: observed)
+    }
+
+    /// The detection led to no mission (the host is paused, nobody answers): it is made again while the problem lasts.
+    ///
+    /// - Parameters:
+    ///   - now: The caller's clock, seconds.
+    ///   - again: Seconds until then.
+    public mutating func unanswered(at now: Double, again: Double = 60) {
+        isSaid = false
+        quietUntil = now + again
     }
 
     /// After people rejected this detector's mission, it stays quiet for a whole cool-down from then.

@@ -8,7 +8,7 @@ public struct Prober: Sendable {
     let client: HTTPClient
     let timeout: TimeAmount
 
-    /// - Parameter timeout: seconds after which an answer counts as none.
+    /// A prober that takes no answer within `timeout` seconds for none.
     public init(client: HTTPClient, timeout: Double = 5) {
         self.client = client
         self.timeout = .milliseconds(Int64(timeout * 1000))

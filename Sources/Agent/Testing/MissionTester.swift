@@ -82,6 +82,7 @@ public struct MissionTester: Sendable {
     }
 
     private func prepare() async throws -> Prepared {
+        try bench.checkSnapshots(of: mission)
         let profile = try bench.profile(for: mission)
         if let resumed = try await resume(profile) { return resumed }
         try? bench.forks.discard(id: missionID)

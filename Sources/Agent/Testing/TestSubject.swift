@@ -18,13 +18,17 @@ public struct TestBench: Sendable {
     public var masks: [String]
     /// The most processors that all sandboxes may use at once.
     public var processors: Double
+    /// Snapshot commands run on live itself, before anybody has approved anything: only those that root wrote into this host's
+    /// `agent.yaml` or a remedy may. `nil` allows any: `grace verify`, where whoever runs it is root at the keyboard.
+    public var snapshotCommands: Set<String>?
     public var host: HostIdentity
     public var now: @Sendable () -> Date
     public var random: any RandomNumberGenerator & Sendable
 
     public init(
         engine: SandboxEngine, cgroups: CgroupHost, forks: ForkStore, blobs: BlobStore, profiles: ProfileLibrary,
-        helper: String, masks: [String], processors: Double, host: HostIdentity, now: @escaping @Sendable () -> Date,
+        helper: String, masks: [String], processors: Double, snapshotCommands: Set<String>? = nil, host: HostIdentity,
+        now: @escaping @Sendable () -> Date,
         random: any RandomNumberGenerator & Sendable
     ) {
         self.engine = engine
@@ -35,9 +39,21 @@ public struct TestBench: Sendable {
         self.helper = helper
         self.masks = masks
         self.processors = processors
+        self.snapshotCommands = snapshotCommands
         self.host = host
         self.now = now
         self.random = random
+    }
+
+    /// Refuses a snapshot command that nobody allowed on this host.
+    func checkSnapshots(of mission: MissionFile) throws {
+        guard let snapshotCommands else { return }
+        for command in mission.sandbox.snapshot.compactMap(\.command) where !snapshotCommands.contains(command) {
+            throw AgentError(
+                "The mission's snapshot command “\(command.prefix(200))” would run on live before anybody approved anything, and this "
+                    + "host does not list it. Use `freeze:`, or let root add it to snapshot_commands in agent.yaml (or to a remedy)."
+            )
+        }
     }
 
     /// The mission's profile with its overrides, its CPU limit bounded by the host's share for trials.
