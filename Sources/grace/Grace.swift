@@ -18,7 +18,7 @@ struct Grace: AsyncParsableCommand {
 
     static func main() async {
         signal(SIGPIPE, SIG_IGN)
-        if let verb = CommandLine.arguments.dropFirst().first, ["up", "agent"].contains(verb) { Signals.block() }
+        if let verb = CommandLine.arguments.dropFirst().first, ["up", "agent"].contains(verb) { Signals.handle() }
         do {
             var command = try parseAsRoot()
             if var asynchronous = command as? any AsyncParsableCommand {

@@ -14,8 +14,7 @@ struct Doctor: AsyncParsableCommand {
 
     func run() async throws {
         let facts = try HostFacts.read()
-        let scratch = "/var/tmp/grace-doctor-\(getpid())"
-        try Files.makeDirectory(scratch, mode: 0o700, intermediate: true)
+        let scratch = try Temporary.directory("grace-doctor")
         defer { try? Files.removeTree(scratch) }
         var features: [FeatureStatus] = []
         var helperProblem: String?

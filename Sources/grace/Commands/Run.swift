@@ -17,6 +17,11 @@ struct Run: AsyncParsableCommand {
     @OptionGroup var placesOptions: PlacesOptions
     @Option(help: "The sandbox profile.") var profile = "strict"
     @Option(help: "A directory of sandbox profiles, searched first.") var profiles: [String] = []
+    @Option(
+        help:
+            "Do without this feature where the host can't give it, and say so (memory_limit, mapped_root, …); may be repeated."
+    )
+    var without: [String] = []
     @Option(help: "Write the run's figures as JSON to this file.") var kpi: String?
     @Flag(help: "Print the run's figures as JSON to standard error at the end.") var json = false
     @Argument(parsing: .postTerminator, help: "The command and its arguments, after --.") var command: [String]
@@ -39,9 +44,17 @@ struct Run: AsyncParsableCommand {
     private func execute() async throws -> Int32 {
         let library = ProfileLibrary(
             directories: profiles.map(\.absolute) + [placesOptions.places.profiles] + ProfileDirectories.standard)
-        let effective = try library.profile(named: profile)
-        let scratch = "/var/tmp/grace-run-\(getuid())-\(getpid())"
-        try Files.makeDirectory(scratch, mode: 0o700, intermediate: true)
+        var effective = try library.profile(named: profile)
+        for name in without {
+            guard let feature = Feature(rawValue: name) else {
+                throw Failure(
+                    "“\(name)” is no feature of a sandbox; known: \(Feature.allCases.map(\.rawValue).joined(separator: ", ")).",
+                    code: 2)
+            }
+            effective.require.removeAll { $0 == feature }
+            effective.optional.append(feature)
+        }
+        let scratch = try Temporary.directory("grace-run")
         defer { try? Files.removeTree(scratch) }
         let engine = SandboxEngine(
             cgroups: try? CgroupHost.detect(), cgroupParent: "grace", helper: try SandboxEngine.locateHelper(),

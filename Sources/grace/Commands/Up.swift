@@ -159,26 +159,39 @@ enum CoordinatorUser {
 }
 
 /// SIGTERM and SIGINT end the process in order.
+///
+/// By a handler and a pipe: on Linux Swift's main thread ends in libdispatch's `sigsuspend` with nothing blocked, so a signal
+/// that every other thread blocks for a `sigwait` kills the process there.
 enum Signals {
+    /// The pipe's ends, read by ``terminated()`` and written by the handler.
+    nonisolated(unsafe) private static var pipeEnds: (read: Int32, write: Int32) = (-1, -1)
+
+    /// Returns when one came, or when its task is cancelled.
     static func terminated() async {
-        var set = sigset_t()
-        sigemptyset(&set)
-        sigaddset(&set, SIGTERM)
-        sigaddset(&set, SIGINT)
-        let signals = set
-        _ = try? await Threads.run("signals") {
-            var set = signals
-            var number: Int32 = 0
-            sigwait(&set, &number)
+        await withTaskCancellationHandler {
+            _ = try? await Threads.run("signals") {
+                var byte: UInt8 = 0
+                while read(pipeEnds.read, &byte, 1) < 0, errno == EINTR {}
+            }
+        } onCancel: {
+            wake()
         }
     }
 
-    /// Must run before any thread starts, so that all of them have the signals blocked.
-    static func block() {
-        var set = sigset_t()
-        sigemptyset(&set)
-        sigaddset(&set, SIGTERM)
-        sigaddset(&set, SIGINT)
-        pthread_sigmask(SIG_BLOCK, &set, nil)
+    /// From now on they only wake ``terminated()``; one that comes before it is called is kept.
+    static func handle() {
+        var ends: [Int32] = [-1, -1]
+        guard pipe(&ends) == 0 else { return }
+        for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
+        pipeEnds = (ends[0], ends[1])
+        for number in [SIGTERM, SIGINT] { signal(number) { _ in Signals.wake() } }
+    }
+
+    /// Async-signal-safe: one write, and `errno` as it was.
+    private static func wake() {
+        let saved = errno
+        var byte: UInt8 = 1
+        _ = write(pipeEnds.write, &byte, 1)
+        errno = saved
     }
 }

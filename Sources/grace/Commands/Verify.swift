@@ -57,8 +57,8 @@ struct Verify: AsyncParsableCommand {
     private func test(_ file: MissionFile, _ library: ProfileLibrary) async throws -> MissionTester.Outcome {
         // A state of its own: a CI run leaves nothing behind and needs nothing that was there before.
         var places = placesOptions.places
-        let temporary = "/var/tmp/grace-verify-\(getpid())"
-        if placesOptions.state == nil { places.state = temporary }
+        let temporary = placesOptions.state == nil ? try Temporary.directory("grace-verify") : ""
+        if !temporary.isEmpty { places.state = temporary }
         let setup = HostSetup(places: places)
         try setup.makeVerifyDirectories()
         defer { if places.state == temporary { try? Files.removeTree(temporary) } }
