@@ -33,6 +33,10 @@ extension AgentService {
             try await publish(outcome, mission, folder)
         } catch is CancellationError {
             context.logger.notice("the test stops", metadata: ["mission": "\(mission.id)"])
+        } catch let error as LinkError where error.isPassing {
+            // A coordinator that is away is no fault of the mission's: what was measured is kept, and the test goes on from it.
+            context.logger.warning("\(error)", metadata: ["mission": "\(mission.id)"])
+            try? await Task.sleep(for: .seconds(2))
         } catch {
             guard !Task.isCancelled else { return }
             context.logger.warning("the test failed: \(error)", metadata: ["mission": "\(mission.id)"])

@@ -72,7 +72,7 @@ extension AgentService {
     }
 
     /// People asked for a rollback: the coordinator lets through those who may, and taking back is the safe direction. After the
-    /// watch it takes a signed act, which is verified here.
+    /// watch, by this agent's own record and clock, it takes a signed act, which is verified here.
     func requestedRollback(_ request: WorkRequest) async {
         do {
             let view = try await context.link.mission(request.mission_id)
@@ -81,7 +81,7 @@ extension AgentService {
                 throw AgentError(
                     "The agent never promoted the mission \(request.mission_id); there is nothing to take back.")
             }
-            if view.mission.phase != .monitoring, view.mission.phase != .rollingBack {
+            if !isWatched(record) {
                 try verify(request.act, mission: view.mission)
             }
             await rollBack(view.mission, record, reason: "\(request.by) asked for it: \(request.reason)")
@@ -98,7 +98,27 @@ extension AgentService {
                 .rollbackFrozen, mission.id, reason: "the agent has no record of the promotion; a person must look")
             return
         }
+        // What the coordinator calls the mission's phase is no leave: once the watch is over only a signed act is.
+        guard isWatched(record) || isBegun(record) else {
+            context.logger.warning(
+                "a rollback was refused: the watch is over, and none was begun here", metadata: ["mission": "\(mission.id)"])
+            return
+        }
         await rollBack(mission, record, reason: reason)
+    }
+
+    /// Whether the approval still covers a rollback: no watch has passed yet, by this agent's own record and clock.
+    private func isWatched(_ record: PromotionRecord) -> Bool {
+        if record.watchUntil.map({ context.now < $0 }) ?? true { return true }
+        return context.promoter.status(id: record.promotion)?.phase == .promoted
+    }
+
+    /// Whether a rollback of it was begun here, and maybe not reported.
+    private func isBegun(_ record: PromotionRecord) -> Bool {
+        switch context.promoter.status(id: record.promotion)?.phase {
+        case .rollingBack, .rolledBack, .frozen: true
+        default: false
+        }
     }
 
     private func rollBack(_ mission: Mission, _ record: PromotionRecord, reason: String) async {

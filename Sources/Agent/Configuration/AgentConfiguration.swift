@@ -60,7 +60,7 @@ public struct AgentConfiguration: Sendable, Equatable {
             }
             if let path = fields["token_file"]?.text() { settings.tokenFile = path }
             if let field = fields["trust_threshold"], let ratio = field.ratio() {
-                if (0...1).contains(ratio.fraction) {
+                if (0...1).contains(ratio.fraction), !ratio.isPercentagePoints {
                     settings.trustThreshold = ratio.fraction
                 } else {
                     field.problem("expected a share from 0 to 1 (0% to 100%), found \(ratio).")
@@ -74,14 +74,19 @@ public struct AgentConfiguration: Sendable, Equatable {
                 }
             }
             if let field = fields["trial_share"], let ratio = field.ratio() {
-                if ratio.fraction > 0, ratio.fraction <= 1 {
+                if ratio.fraction > 0, ratio.fraction <= 1, !ratio.isPercentagePoints {
                     settings.trialShare = ratio.fraction
                 } else {
                     field.problem("expected a share above 0% and at most 100%, found \(ratio).")
                 }
             }
             if let commands = fields["snapshot_commands"]?.strings() { settings.snapshotCommands = commands }
-            if let paths = fields["protected"]?.strings() { settings.protected = paths }
+            if let field = fields["protected"], let paths = field.strings() {
+                settings.protected = paths
+                for path in paths where !path.hasPrefix("/") || path.split(separator: "/").isEmpty {
+                    field.problem("expected absolute paths below /, found “\(path)”.")
+                }
+            }
         }
         try reader.finish()
         return settings

@@ -25,14 +25,17 @@ public struct MissionFolder: Sendable {
 
     /// The recorded blocks of the trial, in order. A torn last line (a kill while writing) is dropped: that block runs again.
     public func blocks() throws -> [Block] {
-        guard let text = try? Files.readString(path + "/blocks.jsonl") else { return [] }
+        // A record that can't be read is an error: going on without it would be a fresh trial of the same mission.
+        guard let bytes = try data("blocks.jsonl") else { return [] }
         var blocks: [Block] = []
-        let lines = text.split(separator: "\n", omittingEmptySubsequences: true)
+        let lines = bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: true)
         for (index, line) in lines.enumerated() {
             do {
-                blocks.append(try JSON(parsing: Data(line.utf8)).decode())
-            } catch  where index == lines.count - 1 && !text.hasSuffix("\n") {
-                break
+                blocks.append(try JSON(parsing: Data(line)).decode())
+            } catch {
+                if index == lines.count - 1, bytes.last != UInt8(ascii: "\n") { break }
+                throw AgentError(
+                    "\(path)/blocks.jsonl, line \(index + 1), is damaged (\(error)). The trial can't go on from it; ask for a new test.")
             }
         }
         return blocks

@@ -26,6 +26,11 @@ public actor JournalSpool {
 
     /// Sends what is not confirmed yet; throws when the coordinator did not take it. A promotion demands this first.
     func flush() async throws {
+        guard confirmed <= journal.count else {
+            throw AgentError(
+                "The coordinator has confirmed \(confirmed) entries of the agent's journal, and \(journal.path) holds \(journal.count): "
+                    + "lines were taken away. Nothing is promoted; restore the file, or, if it was replaced on purpose, remove \(file).")
+        }
         while confirmed < journal.count {
             let entries = try journal.entries(from: confirmed, limit: 200)
             guard let last = entries.last else { return }
@@ -35,7 +40,8 @@ public actor JournalSpool {
                     "The coordinator confirmed the agent's journal up to \(answer.last_sequence) only; \(last.index) was sent."
                 )
             }
-            confirmed = last.index + 1
+            // Two flushes may overlap; the later one's word stands.
+            confirmed = max(confirmed, last.index + 1)
             try? Files.writeAtomically(file, Data("\(confirmed)\n".utf8), mode: 0o600)
         }
     }

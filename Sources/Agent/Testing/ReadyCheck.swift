@@ -18,11 +18,11 @@ enum ReadyCheck {
             )
         }
         let rest = url.dropFirst("http://".count)
-        let authority = rest.prefix { $0 != "/" && $0 != "?" }
+        let authority = rest.prefix { $0 != "/" && $0 != "?" && $0 != "#" }
         var path = String(rest.dropFirst(authority.count))
         if !path.hasPrefix("/") { path = "/" + path }
-        let parts = authority.split(separator: ":", maxSplits: 1)
-        guard let name = parts.first, let port = parts.count > 1 ? UInt16(parts[1]) : 80 else {
+        let parts = authority.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
+        guard let name = parts.first, !name.isEmpty, let port = parts.count > 1 ? UInt16(parts[1]) : 80, port > 0 else {
             throw AgentError("The readiness URL “\(url)” has no host and port that can be read.")
         }
         return Target(host: name == "localhost" ? "127.0.0.1" : String(name), port: port, path: path)
