@@ -122,6 +122,20 @@ struct RefusalTests {
         #expect(promoter.status(id: "m") == nil)
     }
 
+    /// Kill, thaw and rollback never wait for a journal (DESIGN section 8.6).
+    @Test func aRollbackHappensThoughTheAgentsJournalTakesNothing() async throws {
+        let fixture = try Fixture()
+        struct Full: Error {}
+        try fixture.file("/a", "old")
+        let changes = try ChangeSet([fixture.change("/a", .modify, "new")])
+        let base = try fixture.base(changes)
+        _ = try await fixture.promoter().promote(id: "m", changeSet: changes, base: base)
+        let promoter = Promoter(
+            root: fixture.root, state: fixture.state, blobs: fixture.blobs, record: { _, _ in throw Full() })
+        #expect(try await promoter.rollback(id: "m") == .rolledBack)
+        #expect(try fixture.text("/a") == "old")
+    }
+
     @Test func twoPromotionsAtATimeAreOneTooMany() async throws {
         let fixture = try Fixture()
         let held = try fixture.promoter().store.lock()
