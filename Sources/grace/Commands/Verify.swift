@@ -58,10 +58,10 @@ struct Verify: AsyncParsableCommand {
         // A state of its own: a CI run leaves nothing behind and needs nothing that was there before.
         var places = placesOptions.places
         let temporary = placesOptions.state == nil ? try Temporary.directory("grace-verify") : ""
+        defer { if !temporary.isEmpty { try? Files.removeTree(temporary) } }
         if !temporary.isEmpty { places.state = temporary }
         let setup = HostSetup(places: places)
         try setup.makeVerifyDirectories()
-        defer { if places.state == temporary { try? Files.removeTree(temporary) } }
         let policies = try Policies.loadOrDefault(places)
         let names = try Kernel.names()
         let host = HostIdentity(id: "verify", name: names.host, kernel: names.release)
