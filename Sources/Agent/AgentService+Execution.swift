@@ -224,7 +224,6 @@ extension AgentService {
 
     /// A refusal that time or another signature can cure leaves the mission waiting; any other ends it with live as it was.
     private func refuse(_ mission: Mission, _ input: ApprovalInput, _ refusals: Refusals) async throws {
-        try? journal("promotion.refused", mission, ["refusals": .integer(Int64(refusals.all.count))])
         if refusals.all.contains(where: { if case .baseConflict = $0 { true } else { false } }) {
             _ = try await report(.conflicted, mission.id, reason: refusals.description)
             return
@@ -240,6 +239,7 @@ extension AgentService {
             try await Task.sleep(for: .seconds(2))
             return
         }
+        try? journal("promotion.refused", mission, ["refusals": .array(refusals.all.map { .string($0.code) })])
         _ = try await report(.promotionFailed, mission.id, reason: "Live is as it was: \(refusals.description)")
     }
 

@@ -101,7 +101,8 @@ extension AgentService {
         // What the coordinator calls the mission's phase is no leave: once the watch is over only a signed act is.
         guard isWatched(record) || isBegun(record) else {
             context.logger.warning(
-                "a rollback was refused: the watch is over, and none was begun here", metadata: ["mission": "\(mission.id)"])
+                "a rollback was refused: the watch is over, and none was begun here",
+                metadata: ["mission": "\(mission.id)"])
             return
         }
         await rollBack(mission, record, reason: reason)
