@@ -213,7 +213,7 @@ extension AgentService {
         var record = record
         if record.promotedAt == nil {
             record.promotedAt = context.now
-            record.watchUntil = context.now.addingTimeInterval(mission.file.live.watch.duration)
+            record.watchUntil = context.now.addingTimeInterval(try ownFile(mission.id).live.watch.duration)
             try folder.write("promotion.json", record)
         }
         try? journal("promotion.done", mission, ["promotion": .string(record.promotion)])

@@ -28,7 +28,7 @@ extension AgentService {
             guard let record: PromotionRecord = try folder.value("promotion.json"), let until = record.watchUntil else {
                 throw AgentError("The agent has no record of promoting the mission \(mission.id); it can't watch it.")
             }
-            let specification = mission.file.live.watch
+            let specification = try ownFile(mission.id).live.watch
             var state = WatchState(limits: specification.limits)
             let prober = Prober(client: context.http)
             let clock = ContinuousClock()
@@ -37,7 +37,11 @@ extension AgentService {
             try? await say(
                 mission, "monitoring",
                 "Watching for \(Span(seconds: max(0, until.timeIntervalSince(context.now).rounded()))).")
-            while context.now < until {
+            // After a restart near the end the time alone proves nothing: some probes must have been seen.
+            let least =
+                specification.probes.isEmpty
+                ? 0 : min(WatchState.minimumSamples, Int(specification.duration / specification.interval))
+            while context.now < until || state.count < least {
                 next = max(next + .seconds(specification.interval), clock.now)
                 for probe in specification.probes {
                     if let reason = state.take(await prober.probe(probe.http)) {
@@ -53,8 +57,8 @@ extension AgentService {
                         "\(state.count) probes\(latency), \(Int((state.errorRate * 100).rounded())) % failed; \(Span(seconds: left)) left."
                     )
                 }
-                try await clock.sleep(
-                    until: min(next, clock.now + .seconds(max(0, until.timeIntervalSince(context.now)))))
+                let left = until.timeIntervalSince(context.now)
+                try await clock.sleep(until: left > 0 ? min(next, clock.now + .seconds(left)) : next)
             }
             try context.promoter.confirm(id: record.promotion)
             try journal(
@@ -69,6 +73,14 @@ extension AgentService {
         } catch {
             context.logger.error("the watch could not go on: \(error)", metadata: ["mission": "\(mission.id)"])
         }
+    }
+
+    /// The mission as this agent tested it: what the coordinator says of it later changes nothing.
+    func ownFile(_ mission: String) throws -> MissionFile {
+        guard let file: MissionFile = try context.folder(mission).value("mission.json") else {
+            throw AgentError("The agent has no copy of the mission \(mission) of its own; it acts on nobody else's.")
+        }
+        return file
     }
 
     /// People asked for a rollback: the coordinator lets through those who may, and taking back is the safe direction. After the
@@ -125,7 +137,7 @@ extension AgentService {
     private func rollBack(_ mission: Mission, _ record: PromotionRecord, reason: String) async {
         // Whatever can't be recorded or reported must not keep live from being restored (DESIGN section 8.6).
         try? journal("rollback.intent", mission, ["promotion": .string(record.promotion)])
-        if mission.file.live.rollbackHarmful {
+        if (try? ownFile(mission.id))?.live.rollbackHarmful ?? false {
             try? journal("rollback.frozen", mission, ["promotion": .string(record.promotion)])
             _ = try? await report(
                 .rollbackFrozen, mission.id,
