@@ -1,3 +1,4 @@
+internal import Promotion
 internal import Fork
 internal import Logging
 internal import Documents
@@ -19,6 +20,12 @@ extension AgentService {
             }
             try journal("test.started", mission)
             let folder = try context.folder(mission.id)
+            if let record: PromotionRecord = try folder.value("promotion.json"),
+                let status = context.promoter.status(id: record.promotion), status.deadman != nil
+            {
+                throw AgentError(
+                    "The mission's change is live and under watch on this host; it is not tested again until the watch is over.")
+            }
             if mission.phase == .detected { try folder.forgetTest() }
             try folder.write("mission.json", mission.file)
             let link = context.link
