@@ -6,6 +6,10 @@ public actor HostLock {
 
     public init() {}
 
+    /// Whether something runs, and how many wait for it to end.
+    var isBusy: Bool { isHeld }
+    var queue: Int { waiting.count }
+
     /// Runs `body` while nothing else does.
     public func exclusively<T: Sendable>(_ body: @Sendable () async throws -> T) async rethrows -> T {
         await acquire()

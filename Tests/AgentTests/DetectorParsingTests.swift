@@ -14,7 +14,8 @@ struct DetectorParsingTests {
         #expect(
             detector
                 == Detector(
-                    name: "users", http: "http://127.0.0.1:8080/users", every: 5, recent: 10, minimum: 30, history: 600, rises: 0.3,
+                    name: "users", http: "http://127.0.0.1:8080/users", every: 5, recent: 10, minimum: 30, history: 600,
+                    rises: 0.3,
                     clears: 0.3 / 3, times: 3, cooldown: 3600, severity: .medium, remedy: "index"))
     }
 
@@ -27,7 +28,8 @@ struct DetectorParsingTests {
         #expect(
             detector
                 == Detector(
-                    name: "users", http: "http://127.0.0.1:8080/users", every: 0.25, recent: 5, minimum: 6, history: 7, rises: 0.5,
+                    name: "users", http: "http://127.0.0.1:8080/users", every: 0.25, recent: 5, minimum: 6, history: 7,
+                    rises: 0.5,
                     clears: 0.2, times: 2, cooldown: 7200, severity: .critical, remedy: "index"))
     }
 
@@ -49,7 +51,8 @@ struct DetectorParsingTests {
     @Test("every problem is said at once, each once")
     func together() throws {
         do {
-            _ = try Detector.parse(file: "d.yaml", text: "http: ftp://x\nevery: 1ms\nrises: 10%\nclears: 20%\ntimes: none\n")
+            _ = try Detector.parse(
+                file: "d.yaml", text: "http: ftp://x\nevery: 1ms\nrises: 10%\nclears: 20%\ntimes: none\n")
             Issue.record("it was taken")
         } catch let problems as Problems {
             let paths = problems.all.map(\.path)

@@ -7,14 +7,17 @@ import Testing
 struct DetectorStateTests {
     static func detector(_ change: (inout Detector) -> Void = { _ in }) -> Detector {
         var detector = Detector(
-            name: "users", http: "http://127.0.0.1:1/", every: 1, recent: 4, minimum: 8, history: 50, rises: 0.3, clears: 0.1,
+            name: "users", http: "http://127.0.0.1:1/", every: 1, recent: 4, minimum: 8, history: 50, rises: 0.3,
+            clears: 0.1,
             times: 3, cooldown: 100, severity: .high, remedy: "index")
         change(&detector)
         return detector
     }
 
     /// Feeds one sample a second; the times of all detections.
-    static func feed(_ state: inout DetectorState, _ values: [Double], from start: Double = 0) -> [(at: Double, Detection)] {
+    static func feed(_ state: inout DetectorState, _ values: [Double], from start: Double = 0) -> [(
+        at: Double, Detection
+    )] {
         values.enumerated().compactMap { index, value in
             let now = start + Double(index)
             return state.take(value, at: now).map { (now, $0) }
@@ -49,7 +52,8 @@ struct DetectorStateTests {
             var state = DetectorState(detector)
             _ = Self.feed(&state, Self.steady(0.1, 20))
             #expect(Self.feed(&state, Self.steady(0.2, times - 1)).isEmpty)
-            #expect(Self.feed(&state, [0.1] + Self.steady(0.2, times - 1)).isEmpty, "a good sample begins the count anew")
+            #expect(
+                Self.feed(&state, [0.1] + Self.steady(0.2, times - 1)).isEmpty, "a good sample begins the count anew")
             #expect(Self.feed(&state, [0.2]).count == 1)
         }
     }
@@ -143,7 +147,9 @@ struct DetectorStateTests {
         #expect(state.norm.usual(minimum: 8) == 0.1, "the problem was not learned meanwhile")
     }
 
-    @Test("for any figures: a detection only on a standing rise, never two within a cool-down", arguments: 1...40 as ClosedRange<UInt64>)
+    @Test(
+        "for any figures: a detection only on a standing rise, never two within a cool-down",
+        arguments: 1...40 as ClosedRange<UInt64>)
     func property(seed: UInt64) {
         print("seed \(seed)")
         var random = Seeded(seed)

@@ -35,7 +35,8 @@ public struct MissionFolder: Sendable {
             } catch {
                 if index == lines.count - 1, bytes.last != UInt8(ascii: "\n") { break }
                 throw AgentError(
-                    "\(path)/blocks.jsonl, line \(index + 1), is damaged (\(error)). The trial can't go on from it; ask for a new test.")
+                    "\(path)/blocks.jsonl, line \(index + 1), is damaged (\(error)). The trial can't go on from it; ask for a new test."
+                )
             }
         }
         return blocks

@@ -29,7 +29,8 @@ public actor JournalSpool {
         guard confirmed <= journal.count else {
             throw AgentError(
                 "The coordinator has confirmed \(confirmed) entries of the agent's journal, and \(journal.path) holds \(journal.count): "
-                    + "lines were taken away. Nothing is promoted; restore the file, or, if it was replaced on purpose, remove \(file).")
+                    + "lines were taken away. Nothing is promoted; restore the file, or, if it was replaced on purpose, remove \(file)."
+            )
         }
         while confirmed < journal.count {
             let entries = try journal.entries(from: confirmed, limit: 200)

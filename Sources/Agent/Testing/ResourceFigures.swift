@@ -35,7 +35,9 @@ enum ResourceFigures {
         set(.io_stall, share(\.ioStallSeconds), reason("ioStallSeconds"))
         set(.memory_peak, memoryPeak.map(Double.init), reason("memoryAnonymous"))
         set(.pids_peak, (after.pidsPeak ?? after.pids).map { Double($0) }, reason("pidsPeak"))
-        set(.oom_kills, after.oomKills.flatMap { last in before.oomKills.map { Double(last - $0) } }, reason("oomKills"))
+        set(
+            .oom_kills, after.oomKills.flatMap { last in before.oomKills.map { Double(last - $0) } }, reason("oomKills")
+        )
         set(.io_bytes, after.ioBytes.flatMap { last in before.ioBytes.map { Double(last - $0) } }, reason("ioBytes"))
     }
 }
