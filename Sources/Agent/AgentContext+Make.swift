@@ -32,9 +32,13 @@ extension AgentContext {
         let remedies = try Self.remedies(places.remedies, library)
         var bench = try TestBench.make(
             places: places, configuration: configuration, profiles: library, host: host)
-        bench.snapshotCommands = Set(
-            configuration.snapshotCommands
-                + remedies.values.flatMap { $0.template.sandbox.snapshot.compactMap(\.command) })
+        // Remedies are root's own files: what they name is allowed.
+        var permissions = configuration.permissions
+        let own = remedies.values.map(\.template)
+        permissions.snapshotCommands.formUnion(own.flatMap { $0.sandbox.snapshot.compactMap(\.command) })
+        permissions.secrets.formUnion(own.flatMap { $0.services.flatMap { $0.secrets.values.map(\.file) } })
+        bench.permissions = permissions
+        bench.hidden = PersonalPaths.existing() + [configuration.tokenFile]
         let journal = try Journal(directory: places.journal, key: key, name: "agent")
         let promoter = Promoter(
             root: "/", state: places.promotions, blobs: bench.blobs,

@@ -37,7 +37,7 @@ extension AgentService {
         }
     }
 
-    private func propose(_ detection: Detection) async throws {
+    func propose(_ detection: Detection) async throws {
         guard let remedy = context.remedies[detection.remedy] else {
             throw AgentError(
                 "The detector \(detection.detector) names the remedy “\(detection.remedy)”, and there is no such file in "

@@ -28,6 +28,12 @@ extension AgentService {
             guard let record: PromotionRecord = try folder.value("promotion.json"), let until = record.watchUntil else {
                 throw AgentError("The agent has no record of promoting the mission \(mission.id); it can't watch it.")
             }
+            if isBegun(record) {
+                // Killed between a rollback and its report: live is old already (or frozen), and a watch could only fail.
+                guard try await context.link.mission(mission.id).mission.phase == .monitoring else { return }
+                let why = context.promoter.status(id: record.promotion)?.reason
+                return await rollBack(mission, record, reason: why ?? "A rollback that was interrupted is finished.")
+            }
             let specification = try ownFile(mission.id).live.watch
             var state = WatchState(limits: specification.limits)
             let prober = Prober(client: context.http)

@@ -1,5 +1,6 @@
 public import AsyncHTTPClient
 internal import Documents
+internal import Fork
 public import FoundationEssentials
 public import Ledger
 internal import Linux
@@ -124,6 +125,16 @@ public actor AgentService {
             if !known.contains(id) { running.task.cancel() }
         }
         for mission in list.missions where tasks[mission.id] == nil { begin(mission) }
+        await discardForks(but: known)
+    }
+
+    /// Forks of missions that are settled, rejected or cancelled ones above all, are only disk space.
+    private func discardForks(but open: Set<String>) async {
+        let forks = context.bench.forks
+        for id in (try? forks.list()) ?? [] where !open.contains(id) && tasks[id] == nil {
+            guard let view = try? await context.link.mission(id), view.mission.phase.isSettled, tasks[id] == nil else { continue }
+            try? forks.discard(id: id)
+        }
     }
 
     /// Rolls back whatever no watch confirmed in time, with or without a coordinator (DESIGN section 8.6).

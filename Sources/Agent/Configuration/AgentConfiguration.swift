@@ -16,15 +16,15 @@ public struct AgentConfiguration: Sendable, Equatable {
     public var cgroup: String
     /// The most that all sandboxes together may use of the host's processors, 0…1.
     public var trialShare: Double
-    /// Shell commands that a mission's `sandbox.snapshot` may name, besides those of this host's remedies.
-    public var snapshotCommands: [String]
+    /// What missions may do on this host before people approved them, besides what its remedies do.
+    public var permissions: TestPermissions
     /// Names that stand for Grace itself in the constitution: never touched by a mission, hidden in every sandbox.
     public var protected: [String]
 
     public init(
         name: String, labels: [String: String] = [:], coordinator: String = "http://127.0.0.1:8420", tokenFile: String,
         trustThreshold: Double = 0.95, cgroup: String = "grace", trialShare: Double = 0.25,
-        snapshotCommands: [String] = [],
+        permissions: TestPermissions = TestPermissions(),
         protected: [String] = []
     ) {
         self.name = name
@@ -34,7 +34,7 @@ public struct AgentConfiguration: Sendable, Equatable {
         self.trustThreshold = trustThreshold
         self.cgroup = cgroup
         self.trialShare = trialShare
-        self.snapshotCommands = snapshotCommands
+        self.permissions = permissions
         self.protected = protected
     }
 
@@ -44,7 +44,8 @@ public struct AgentConfiguration: Sendable, Equatable {
         let reader = DocumentReader(file: file, text: text)
         let keys = [
             "name", "labels", "coordinator", "token_file", "trust_threshold", "cgroup", "trial_share",
-            "snapshot_commands",
+            "snapshot_commands", "secrets",
+            "wide_profiles", "longest_pause",
             "protected",
         ]
         if let fields = reader.root?.mapping(keys: keys) {
@@ -80,7 +81,10 @@ public struct AgentConfiguration: Sendable, Equatable {
                     field.problem("expected a share above 0% and at most 100%, found \(ratio).")
                 }
             }
-            if let commands = fields["snapshot_commands"]?.strings() { settings.snapshotCommands = commands }
+            if let commands = fields["snapshot_commands"]?.strings() { settings.permissions.snapshotCommands = Set(commands) }
+            if let paths = fields["secrets"]?.strings() { settings.permissions.secrets = Set(paths) }
+            if let wide = fields["wide_profiles"]?.boolean() { settings.permissions.wideProfiles = wide }
+            if let pause = fields["longest_pause"]?.span() { settings.permissions.longestPause = pause.seconds }
             if let field = fields["protected"], let paths = field.strings() {
                 settings.protected = paths
                 for path in paths where !path.hasPrefix("/") || path.split(separator: "/").isEmpty {

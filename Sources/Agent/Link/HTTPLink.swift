@@ -121,6 +121,16 @@ public struct HTTPLink: CoordinatorLink {
     }
 }
 
+extension HTTPClient {
+    /// For an agent's probes and its coordinator: a refused connection is an answer, said at once. The shared client would try
+    /// again until the time is up, and a watch would see a dead service seconds late.
+    public static let agent: HTTPClient = {
+        var configuration = HTTPClient.Configuration()
+        configuration.connectionPool.retryConnectionEstablishment = false
+        return HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
+    }()
+}
+
 extension Data {
     init(buffer: ByteBuffer) {
         self.init(buffer.readableBytesView)

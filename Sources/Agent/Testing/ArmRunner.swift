@@ -36,6 +36,8 @@ struct ArmRunner: Sendable {
     func run(_ kind: TrialArm, block: Int, position: Int) async throws -> ArmMeasurement {
         let instance = "b\(block)p\(position)"
         let arm: Fork.Arm = kind == .baseline ? .baseline(instance: instance) : .candidate(instance: instance)
+        // What a killed run left of this very arm is of no use: its layer is volatile.
+        try sandboxes.fork.discardInstance(arm)
         let result: Result<ArmMeasurement, any Error>
         let sandbox = try await sandboxes.start(arm, label: instance)
         do {
@@ -52,6 +54,8 @@ struct ArmRunner: Sendable {
 
     private func measure(in sandbox: Sandbox) async throws -> ArmMeasurement {
         let clock = ContinuousClock()
+        // The sandbox's own first process is no part of what is tested, and has more pages to itself in an arm with more layers.
+        let own = sandbox.cgroup?.sample().memoryAnonymous ?? 0
         let begin = clock.now
         let services = ServiceGroup(mission.services, sandbox: sandbox)
         try await services.start()
@@ -70,7 +74,7 @@ struct ArmRunner: Sendable {
             throw error
         }
         let elapsed = (clock.now - started) / .seconds(1)
-        let memory = await peak.stop().peak
+        let memory = await peak.stop().peak.map { max(0, $0 - own) }
         let after = group?.sample()
         try await services.stillRunning()
 

@@ -82,7 +82,9 @@ public struct MissionTester: Sendable {
     }
 
     private func prepare() async throws -> Prepared {
-        try bench.checkSnapshots(of: mission)
+        let faults = mission.faults
+        guard faults.isEmpty else { throw AgentError("The mission is refused: \(faults.joined(separator: "; ")).") }
+        try bench.check(mission)
         let profile = try bench.profile(for: mission)
         if let resumed = try await resume(profile) { return resumed }
         try? bench.forks.discard(id: missionID)
@@ -101,7 +103,7 @@ public struct MissionTester: Sendable {
             )
         }
         let sandboxes = MissionSandbox(
-            engine: bench.engine, fork: fork, profile: profile, masks: bench.masks, missionID: missionID)
+            engine: bench.engine, fork: fork, profile: profile, masks: bench.masks + bench.hidden, missionID: missionID)
         await progress(TestProgress(stage: "apply", text: "Applying the change in the fork…"))
         let sandbox = try await sandboxes.start(.apply, label: "apply")
         let applied: ChangeApplier.Output
@@ -144,6 +146,7 @@ public struct MissionTester: Sendable {
         try folder.write(
             "prepared.json",
             PreparedRecord(
+                mission: try mission.digest, profile: profile.digest,
                 stdout: String(applied.stdout.suffix(16 << 10)), stderr: String(applied.stderr.suffix(16 << 10)),
                 fallbacks: fallbacks, pause: pause))
         await progress(
@@ -156,6 +159,9 @@ public struct MissionTester: Sendable {
     }
 
     private struct PreparedRecord: Codable {
+        /// What was prepared, and in which sandbox: anything else begins anew.
+        var mission: Digest
+        var profile: Digest
         var stdout: String
         var stderr: String
         var fallbacks: [String]
@@ -165,7 +171,8 @@ public struct MissionTester: Sendable {
     /// The fork and change set of an interrupted test, if they are whole and live still is what they stand on.
     private func resume(_ profile: Profile) async throws -> Prepared? {
         guard let record: PreparedRecord = try folder.value("prepared.json"), let changeSet = try folder.changeSet,
-            let base = try folder.base, let fork = try? bench.forks.open(id: missionID)
+            let base = try folder.base, let fork = try? bench.forks.open(id: missionID),
+            try record.mission == mission.digest, record.profile == profile.digest
         else { return nil }
         guard
             try fork.touchedSinceFork(
@@ -182,7 +189,7 @@ public struct MissionTester: Sendable {
         applied.stderr = record.stderr
         return Prepared(
             sandboxes: MissionSandbox(
-                engine: bench.engine, fork: fork, profile: profile, masks: bench.masks, missionID: missionID),
+                engine: bench.engine, fork: fork, profile: profile, masks: bench.masks + bench.hidden, missionID: missionID),
             changeSet: changeSet, base: base, diff: diff, applied: applied, fallbacks: record.fallbacks,
             pause: record.pause,
             resumed: true)

@@ -18,16 +18,18 @@ public struct TestBench: Sendable {
     public var masks: [String]
     /// The most processors that all sandboxes may use at once.
     public var processors: Double
-    /// Snapshot commands run on live itself, before anybody has approved anything: only those that root wrote into this host's
-    /// `agent.yaml` or a remedy may. `nil` allows any: `grace verify`, where whoever runs it is root at the keyboard.
-    public var snapshotCommands: Set<String>?
+    /// What root lets missions from the network do on this host before anybody approved anything; `nil` allows everything:
+    /// `grace verify`, where whoever runs it is root at the keyboard.
+    public var permissions: TestPermissions?
+    /// Paths hidden in every sandbox besides ``masks``: people's keys.
+    public var hidden: [String]
     public var host: HostIdentity
     public var now: @Sendable () -> Date
     public var random: any RandomNumberGenerator & Sendable
 
     public init(
         engine: SandboxEngine, cgroups: CgroupHost, forks: ForkStore, blobs: BlobStore, profiles: ProfileLibrary,
-        helper: String, masks: [String], processors: Double, snapshotCommands: Set<String>? = nil, host: HostIdentity,
+        helper: String, masks: [String], processors: Double, permissions: TestPermissions? = nil, hidden: [String] = [], host: HostIdentity,
         now: @escaping @Sendable () -> Date,
         random: any RandomNumberGenerator & Sendable
     ) {
@@ -39,20 +41,33 @@ public struct TestBench: Sendable {
         self.helper = helper
         self.masks = masks
         self.processors = processors
-        self.snapshotCommands = snapshotCommands
+        self.permissions = permissions
+        self.hidden = hidden
         self.host = host
         self.now = now
         self.random = random
     }
 
-    /// Refuses a snapshot command that nobody allowed on this host.
-    func checkSnapshots(of mission: MissionFile) throws {
-        guard let snapshotCommands else { return }
-        for command in mission.sandbox.snapshot.compactMap(\.command) where !snapshotCommands.contains(command) {
+    /// Refuses what would reach out of the sandbox before people approved it.
+    func check(_ mission: MissionFile) throws {
+        for secret in mission.services.flatMap(\.secrets.values) {
+            let isOurs = masks.contains { secret.file == $0 || secret.file.hasPrefix($0 + "/") }
+            guard !isOurs else { throw AgentError("The secret \(secret.file) is Grace's own; no mission is given it.") }
+            guard permissions?.secrets.contains(secret.file) ?? true else {
+                throw AgentError(
+                    "The mission wants the secret file \(secret.file), which this host does not list; let root add it to secrets in agent.yaml.")
+            }
+        }
+        guard let permissions else { return }
+        for command in mission.sandbox.snapshot.compactMap(\.command) where !permissions.snapshotCommands.contains(command) {
             throw AgentError(
                 "The mission's snapshot command “\(command.prefix(200))” would run on live before anybody approved anything, and this "
-                    + "host does not list it. Use `freeze:`, or let root add it to snapshot_commands in agent.yaml (or to a remedy)."
-            )
+                    + "host does not list it. Use `freeze:`, or let root add it to snapshot_commands in agent.yaml (or to a remedy).")
+        }
+        for snapshot in mission.sandbox.snapshot where snapshot.freeze != nil && snapshot.maxPause > permissions.longestPause {
+            throw AgentError(
+                "The mission may stop \(snapshot.freeze ?? "") for \(Span(seconds: snapshot.maxPause)), longer than this host allows "
+                    + "(\(Span(seconds: permissions.longestPause)): longest_pause in agent.yaml).")
         }
     }
 
@@ -60,8 +75,15 @@ public struct TestBench: Sendable {
     func profile(for mission: MissionFile) throws -> Profile {
         var profile = try profiles.profile(named: mission.sandbox.profile)
         let reader = DocumentReader(file: "sandbox", text: mission.sandbox.overrides.canonicalText)
+        let host = profile
         if let field = reader.root { profile = profile.overridden(by: field) }
         try reader.finish()
+        let widenings = profile.widenings(over: host)
+        guard widenings.isEmpty || permissions?.wideProfiles ?? true else {
+            throw AgentError(
+                "The mission gives its sandbox more than the host's profile “\(host.name)” does (\(widenings.joined(separator: "; "))). Put it "
+                    + "into a profile of the host's own, or let root say wide_profiles: true in agent.yaml.")
+        }
         profile.limits.cpu = min(profile.limits.cpu ?? processors, processors)
         return profile
     }
@@ -78,5 +100,26 @@ public struct TestProgress: Sendable {
         self.stage = stage
         self.text = text
         self.body = body
+    }
+}
+
+/// What root lets a mission do on a host before people approved it: everything here reaches out of the sandbox.
+public struct TestPermissions: Sendable, Equatable {
+    /// Shell commands for `sandbox.snapshot`, run as root on live.
+    public var snapshotCommands: Set<String>
+    /// Files whose contents services may be given.
+    public var secrets: Set<String>
+    /// Whether a mission's `sandbox:` keys may widen a profile (its network, rights or limits).
+    public var wideProfiles: Bool
+    /// The longest time, in seconds, that a mission may freeze a unit for a snapshot.
+    public var longestPause: Double
+
+    public init(
+        snapshotCommands: Set<String> = [], secrets: Set<String> = [], wideProfiles: Bool = false, longestPause: Double = 0.5
+    ) {
+        self.snapshotCommands = snapshotCommands
+        self.secrets = secrets
+        self.wideProfiles = wideProfiles
+        self.longestPause = longestPause
     }
 }

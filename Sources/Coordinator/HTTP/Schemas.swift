@@ -56,7 +56,7 @@ enum Schemas {
         "MissionList": object(["total": integer, "missions": list(ref("MissionSummary")), "next": maybe(text)]),
         "Mission": object(
             summary.merging([
-                "kpi_metrics": ref("KPIMetrics"),
+                "file": open, "kpi_metrics": ref("KPIMetrics"),
                 "sandbox_results": ["anyOf": [ref("SandboxResults"), ["type": "null"]]],
                 "user_feedback": list(object(["by": text, "at": time, "feedback": text])), "tested_at": maybe(time),
                 "consensus_at": maybe(time), "executed_at": maybe(time), "evidence_digest": maybe(digest),

@@ -23,6 +23,8 @@ enum MissionView {
     static func detail(_ mission: Mission, evidenceDigest: Digest?) throws -> JSON {
         var all = summary(mission)
         let metrics = mission.evidence?.metrics
+        // The whole mission: who signs an approval reads here every command that it covers; its digest is the mission's.
+        all["file"] = try mission.file.document
         all["kpi_metrics"] = [
             "performance_improvement": number(metrics?.performanceImprovement),
             "error_rate_reduction": number(metrics?.errorRateReduction),

@@ -70,7 +70,7 @@ extension RouteTable {
                     "Give either a mission as the body, or title, description, rationale and remedy in the query.")
             }
             if let inlined = members["file"], members.count == 1 {
-                file = try call.decode(MissionFile.self, inlined, "file")
+                file = try MissionReading.read(inlined, profiles: call.hub.configuration.profiles)
             } else {
                 file = try MissionReading.read(.object(members), profiles: call.hub.configuration.profiles)
             }

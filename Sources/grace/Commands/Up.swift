@@ -66,7 +66,7 @@ struct Up: AsyncParsableCommand {
 
         let context = try AgentContext.make(
             places: places, profiles: profiles.map(\.absolute) + ProfileDirectories.standard, coordinator: url,
-            http: HTTPClient.shared, logger: logger)
+            http: .agent, logger: logger)
         let service = AgentService(context)
         let log = logger
         try await withThrowingTaskGroup(of: Void.self) { group in
@@ -117,7 +117,7 @@ struct AgentCommand: AsyncParsableCommand {
         let context = try AgentContext.make(
             places: placesOptions.places, profiles: profiles.map(\.absolute) + ProfileDirectories.standard,
             coordinator: nil,
-            http: HTTPClient.shared, logger: logger)
+            http: .agent, logger: logger)
         let service = AgentService(context)
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { try await service.run() }
