@@ -45,11 +45,11 @@ struct HostLockTests {
         await withTaskGroup(of: Void.self) { group in
             let (stream, open) = AsyncStream<Void>.makeStream()
             group.addTask { await lock.exclusively { for await _ in stream { break } } }
-            while await !lock.isBusy { await Task.yield() }
+            while await !lock.isBusy { try? await Task.sleep(for: .milliseconds(1)) }
             for number in 0..<20 {
                 group.addTask { await lock.exclusively { order.state.withLock { $0.append(number) } } }
                 // The next one comes when this one stands in line.
-                while await lock.queue < number + 1 { await Task.yield() }
+                while await lock.queue < number + 1 { try? await Task.sleep(for: .milliseconds(1)) }
             }
             open.yield()
             open.finish()

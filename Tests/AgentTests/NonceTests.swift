@@ -69,7 +69,7 @@ struct NonceTests {
         try await Ground.with { ground async throws in
             let nonces = Nonces(state: ground.directory)
             try nonces.issue("n", mission: "m", now: Self.now)
-            let name = try #require(Files.entries(nonces.directory).first)
+            let name = try #require(try Files.entries(nonces.directory).first)
             let path = nonces.directory + "/" + String(decoding: name, as: UTF8.self)
             try Files.writeAtomically(path, Data("{".utf8))
             #expect(refusal { _ = try nonces.state("n", mission: "m") } != nil)
