@@ -19,14 +19,18 @@ extension AgentService {
             {
                 return
             }
-            let input = try await approvalInput(mission, folder)
-            switch ApprovalVerifier.verify(input) {
-            case .success(let authorized):
-                try remember(authorized.checkpoint)
-                try await promote(mission, folder, input, authorized)
-            case .failure(let refusals):
-                try await refuse(mission, input, refusals)
+            // Under one lock from the first check to the last byte: nothing else of ours touches the host in between.
+            let refusals: Refusals? = try await lock.exclusively {
+                let input = try await self.approvalInput(mission, folder)
+                switch ApprovalVerifier.verify(input) {
+                case .success(let authorized):
+                    try await self.remember(authorized.checkpoint)
+                    try await self.promote(mission, folder, input, authorized)
+                    return nil
+                case .failure(let refusals): return refusals
+                }
             }
+            if let refusals { try await refuse(mission, refusals) }
         } catch is CancellationError {
         } catch let error as LinkError where error.isPassing {
             context.logger.warning("\(error)", metadata: ["mission": "\(mission.id)"])
@@ -85,7 +89,8 @@ extension AgentService {
         return ApprovalInput(
             now: context.now, host: context.host, agentKey: context.key.publicKey, paused: isPaused,
             threshold: context.configuration.trustThreshold, missionID: mission.id, mission: own,
-            proposer: mission.proposer,
+            // Who proposed it is the coordinator's word alone, so it is not known: a rule that bars the proposer refuses.
+            proposer: nil,
             evidence: envelope, changeSet: changeSet, base: base, completeness: MissionTester.completeness(profile),
             gracePaths: ConstitutionContext.standardGracePaths + bench.masks,
             nonce: try Nonces(state: context.places.agentState).state(evidence.nonce, mission: mission.id),
@@ -160,19 +165,26 @@ extension AgentService {
                 "checkpoint_size": .string("\(authorized.checkpoint.size)"),
             ])
         try await spool.flush()
+        // The coordinator may have taken its time over that: what can change in the meantime is asked once more.
+        let policies = try Policies.load(context.places)
+        guard !isPaused, context.now < authorized.expires,
+            policies.digests == (try EvidenceStatement.parse(payload: input.evidence.payload)).policies
+        else {
+            throw AgentError(
+                "Between the agent's checks and the promotion the host was paused, the approval expired or a policy changed. Live is as it was; test the mission again."
+            )
+        }
         let promoter = context.promoter
         let result: PromotionResult
         do {
-            result = try await lock.exclusively {
-                switch input.mission.change.promote {
-                case .files:
-                    try await promoter.promote(
-                        id: id, changeSet: input.changeSet, base: input.base, apply: input.mission.live.apply,
-                        watch: watch + 60)
-                case .rerun:
-                    try await promoter.rerun(
-                        id: id, intent: try Self.intent(input.mission, reads: input.base), watch: watch + 60)
-                }
+            switch input.mission.change.promote {
+            case .files:
+                result = try await promoter.promote(
+                    id: id, changeSet: input.changeSet, base: input.base, apply: input.mission.live.apply,
+                    watch: watch + 60)
+            case .rerun:
+                result = try await promoter.rerun(
+                    id: id, intent: try Self.intent(input.mission, reads: input.base), watch: watch + 60)
             }
         } catch PromotionError.conflict(let conflicts) {
             try? journal("promotion.conflict", mission, ["promotion": .string(id)])
@@ -223,7 +235,7 @@ extension AgentService {
     }
 
     /// A refusal that time or another signature can cure leaves the mission waiting; any other ends it with live as it was.
-    private func refuse(_ mission: Mission, _ input: ApprovalInput, _ refusals: Refusals) async throws {
+    private func refuse(_ mission: Mission, _ refusals: Refusals) async throws {
         if refusals.all.contains(where: { if case .baseConflict = $0 { true } else { false } }) {
             _ = try await report(.conflicted, mission.id, reason: refusals.description)
             return

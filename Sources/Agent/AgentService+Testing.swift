@@ -24,7 +24,8 @@ extension AgentService {
                 let status = context.promoter.status(id: record.promotion), status.deadman != nil
             {
                 throw AgentError(
-                    "The mission's change is live and under watch on this host; it is not tested again until the watch is over.")
+                    "The mission's change is live and under watch on this host; it is not tested again until the watch is over."
+                )
             }
             if mission.phase == .detected { try folder.forgetTest() }
             try folder.write("mission.json", mission.file)

@@ -155,7 +155,9 @@ extension AgentService {
             if context.promoter.status(id: record.promotion)?.phase == .rolledBack {
                 result = .rolledBack
             } else {
-                result = try await lock.exclusively { try await context.promoter.rollback(id: record.promotion) }
+                // Taking back waits for no trial: the promoter has a lock of its own.
+                stopTests()
+                result = try await context.promoter.rollback(id: record.promotion)
             }
         } catch {
             try? journal("rollback.failed", mission, ["promotion": .string(record.promotion)])

@@ -70,22 +70,40 @@ public actor AgentService {
         }
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { try await self.work() }
+            group.addTask { try await self.deadman() }
             group.addTask { try await self.spool.run() }
             for detector in context.detectors {
                 group.addTask { try await self.detect(detector) }
             }
-            try await group.next()
+            let first = await group.nextResult()
             group.cancelAll()
+            // A stop in order leaves no sandbox and no control group behind; what was measured is on disk.
+            for (_, running) in tasks where running.kind == "test" {
+                running.task.cancel()
+                await running.task.value
+            }
+            try first?.get()
         }
     }
 
     /// Whether proposals, trials and promotions are stopped on this host; kept on disk, so that it survives restarts and a
     /// coordinator that can't be reached.
-    var isPaused: Bool { (try? Files.status(context.places.pauseFile)) != nil }
+    ///
+    /// Two files: what the coordinator said, and what root said on this host (`STATE/agent/paused.local`), which no coordinator
+    /// takes back. If neither can be looked up, the answer is that it is paused.
+    var isPaused: Bool {
+        for path in [context.places.pauseFile, context.places.localPauseFile] {
+            do {
+                if try Files.status(path) != nil { return true }
+            } catch {
+                return true
+            }
+        }
+        return false
+    }
 
     private func work() async throws {
         while !Task.isCancelled {
-            await fireDeadman()
             do {
                 try await enrol()
                 try await look()
@@ -132,26 +150,46 @@ public actor AgentService {
     private func discardForks(but open: Set<String>) async {
         let forks = context.bench.forks
         for id in (try? forks.list()) ?? [] where !open.contains(id) && tasks[id] == nil {
-            guard let view = try? await context.link.mission(id), view.mission.phase.isSettled, tasks[id] == nil else { continue }
+            guard let view = try? await context.link.mission(id), view.mission.phase.isSettled, tasks[id] == nil else {
+                continue
+            }
             try? forks.discard(id: id)
         }
     }
 
-    /// Rolls back whatever no watch confirmed in time, with or without a coordinator (DESIGN section 8.6).
-    private func fireDeadman() async {
-        guard let due = try? context.promoter.due(), !due.isEmpty else { return }
-        for id in due {
-            context.logger.error("the promotion \(id) was not confirmed in time and is rolled back")
-            _ = try? context.journal.append(kind: "deadman.fired", body: ["promotion": .string(id)])
-            let result = try? await lock.exclusively { try await context.promoter.rollback(id: id) }
-            let mission = id.split(separator: "-").dropLast().joined(separator: "-")
-            tasks[mission]?.task.cancel()
-            let event: MissionEvent = result == .rolledBack ? .rolledBack : .rollbackFrozen
-            Task {
-                _ = try? await report(.rollbackStarted, mission, reason: "no watch confirmed the promotion in time")
-                _ = try? await report(event, mission, reason: "no watch confirmed the promotion in time")
-            }
+    /// Rolls back whatever no watch confirmed in time, with or without a coordinator (DESIGN section 8.6). It waits for nothing
+    /// else the agent does.
+    private func deadman() async throws {
+        while !Task.isCancelled {
+            for id in (try? context.promoter.due()) ?? [] { await fire(id) }
+            try await Task.sleep(for: .seconds(2))
         }
+    }
+
+    private func fire(_ id: String) async {
+        let mission = id.split(separator: "-").dropLast().joined(separator: "-")
+        stopTests()
+        tasks[mission]?.task.cancel()
+        let result: RollbackResult
+        do {
+            result = try await context.promoter.rollback(id: id)
+        } catch {
+            // Busy or in trouble: it stays due, and is tried again.
+            context.logger.error("the promotion \(id) was not confirmed in time, and its rollback failed: \(error)")
+            return
+        }
+        context.logger.error("the promotion \(id) was not confirmed in time and is rolled back")
+        _ = try? context.journal.append(kind: "deadman.fired", mission: mission, body: ["promotion": .string(id)])
+        let event: MissionEvent = result == .rolledBack ? .rolledBack : .rollbackFrozen
+        Task {
+            _ = try? await report(.rollbackStarted, mission, reason: "no watch confirmed the promotion in time")
+            _ = try? await report(event, mission, reason: "no watch confirmed the promotion in time")
+        }
+    }
+
+    /// Ends running tests; what they measured is kept, and they go on later.
+    func stopTests() {
+        for (_, running) in tasks where running.kind == "test" { running.task.cancel() }
     }
 
     private func takePause(_ answer: PauseAnswer) async throws {
@@ -159,12 +197,11 @@ public actor AgentService {
             try Files.writeAtomically(
                 context.places.pauseFile, Data("\(answer.by ?? "") \(answer.reason ?? "")\n".utf8), mode: 0o600)
             _ = try? context.journal.append(kind: "pause", body: ["by": .string(answer.by ?? "")])
-        } else if !answer.paused, isPaused {
+        } else if !answer.paused, try Files.status(context.places.pauseFile) != nil {
             try Files.removeTree(context.places.pauseFile)
             _ = try? context.journal.append(kind: "resume", body: ["by": .string(answer.by ?? "")])
         }
-        guard isPaused else { return }
-        for (_, running) in tasks where running.kind == "test" { running.task.cancel() }
+        if isPaused { stopTests() }
     }
 
     private func begin(_ mission: Mission) {
@@ -204,13 +241,26 @@ public actor AgentService {
         case "cancel":
             if let running = tasks[request.mission_id], running.kind == "test" { running.task.cancel() }
         case "retest":
-            _ = try? context.folder(request.mission_id).forgetTest()
+            await forget(request.mission_id)
         case "rollback":
             if let running = tasks[request.mission_id], running.kind == "watch" { running.task.cancel() }
             await requestedRollback(request)
         default:
             context.logger.warning("the coordinator asked for something unknown", metadata: ["kind": "\(request.kind)"])
         }
+    }
+
+    /// A new test against live as it is now; not while this very change is on live.
+    private func forget(_ mission: String) async {
+        guard let folder = try? context.folder(mission) else { return }
+        if let record: PromotionRecord = try? folder.value("promotion.json"),
+            let status = context.promoter.status(id: record.promotion), status.phase != .rolledBack
+        {
+            context.logger.warning("the mission \(mission) is live here; it is not tested anew")
+            return
+        }
+        if let running = tasks[mission], running.kind == "test" { running.task.cancel() }
+        try? folder.forgetTest()
     }
 
     /// Reports an event until the coordinator has it; the event's id makes repeats harmless.

@@ -9,7 +9,9 @@ extension MissionFile {
     public var faults: [String] {
         var found: [String] = []
         func range(_ name: String, _ value: Double, _ range: ClosedRange<Double>) {
-            if !range.contains(value) { found.append("\(name) must be from \(range.lowerBound) to \(range.upperBound), found \(value)") }
+            if !range.contains(value) {
+                found.append("\(name) must be from \(range.lowerBound) to \(range.upperBound), found \(value)")
+            }
         }
         func path(_ name: String, _ text: String) {
             let parts = text.split(separator: "/", omittingEmptySubsequences: false)

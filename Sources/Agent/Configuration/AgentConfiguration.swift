@@ -81,7 +81,9 @@ public struct AgentConfiguration: Sendable, Equatable {
                     field.problem("expected a share above 0% and at most 100%, found \(ratio).")
                 }
             }
-            if let commands = fields["snapshot_commands"]?.strings() { settings.permissions.snapshotCommands = Set(commands) }
+            if let commands = fields["snapshot_commands"]?.strings() {
+                settings.permissions.snapshotCommands = Set(commands)
+            }
             if let paths = fields["secrets"]?.strings() { settings.permissions.secrets = Set(paths) }
             if let wide = fields["wide_profiles"]?.boolean() { settings.permissions.wideProfiles = wide }
             if let pause = fields["longest_pause"]?.span() { settings.permissions.longestPause = pause.seconds }

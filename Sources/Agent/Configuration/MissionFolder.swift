@@ -71,7 +71,9 @@ public struct MissionFolder: Sendable {
 
     /// Forgets the trial: what `retest` does before a fresh test against live as it is now.
     public func forgetTest() throws {
-        for name in ["blocks.jsonl", "evidence.json", "manifest.json", "base.json", "diff.txt", "prepared.json"] { try remove(name) }
+        for name in ["blocks.jsonl", "evidence.json", "manifest.json", "base.json", "diff.txt", "prepared.json"] {
+            try remove(name)
+        }
     }
 
     public var evidence: Envelope? { get throws { try value("evidence.json") } }

@@ -37,6 +37,8 @@ public struct Places: Sendable, Equatable {
     public var scratch: String { state + "/scratch" }
     /// Present while the host is paused; holds who paused it and why.
     public var pauseFile: String { agentState + "/paused" }
+    /// As ``pauseFile``, but put there and taken away by root on the host alone.
+    public var localPauseFile: String { agentState + "/paused.local" }
 
     public var agentFile: String { configuration + "/agent.yaml" }
     public var coordinatorFile: String { configuration + "/coordinator.yaml" }

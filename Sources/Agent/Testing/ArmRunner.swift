@@ -25,6 +25,19 @@ struct MissionSandbox: Sendable {
     }
 }
 
+extension Sandbox {
+    /// A cancelled test ends its sandbox at once, however long the command in it would have run (DESIGN section 8.10).
+    func untilCancelled<T>(_ body: () async throws -> T) async throws -> T {
+        try await withTaskCancellationHandler {
+            let result = try await body()
+            try Task.checkCancellation()
+            return result
+        } onCancel: {
+            Task { _ = try? await self.end() }
+        }
+    }
+}
+
 /// Runs one arm of a trial: a fresh sandbox, its services, the workload, and what the control group counted meanwhile.
 struct ArmRunner: Sendable {
     let sandboxes: MissionSandbox
@@ -41,7 +54,7 @@ struct ArmRunner: Sendable {
         let result: Result<ArmMeasurement, any Error>
         let sandbox = try await sandboxes.start(arm, label: instance)
         do {
-            result = .success(try await measure(in: sandbox))
+            result = .success(try await sandbox.untilCancelled { try await measure(in: sandbox) })
         } catch {
             result = .failure(error)
         }

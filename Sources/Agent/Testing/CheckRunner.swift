@@ -23,7 +23,7 @@ struct CheckRunner {
             let sandbox = try await sandboxes.start(arm, label: "check\(index)")
             let outcome: Result<CheckResult, any Error>
             do {
-                outcome = .success(try await run(check, in: sandbox, &all.once))
+                outcome = .success(try await sandbox.untilCancelled { try await run(check, in: sandbox, &all.once) })
             } catch {
                 outcome = .failure(error)
             }

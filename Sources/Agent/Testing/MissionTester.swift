@@ -189,7 +189,8 @@ public struct MissionTester: Sendable {
         applied.stderr = record.stderr
         return Prepared(
             sandboxes: MissionSandbox(
-                engine: bench.engine, fork: fork, profile: profile, masks: bench.masks + bench.hidden, missionID: missionID),
+                engine: bench.engine, fork: fork, profile: profile, masks: bench.masks + bench.hidden,
+                missionID: missionID),
             changeSet: changeSet, base: base, diff: diff, applied: applied, fallbacks: record.fallbacks,
             pause: record.pause,
             resumed: true)

@@ -13,8 +13,10 @@ final class ServiceGroup: Sendable {
     private actor Running {
         var processes: [(name: String, process: SandboxProcess)] = []
         var ended: [String: ProcessExit] = [:]
+        var secrets: [String] = []
 
         func add(_ name: String, _ process: SandboxProcess) { processes.append((name, process)) }
+        func keep(secret: String) { secrets.append(secret) }
         func end(_ name: String, _ exit: ProcessExit) { ended[name] = exit }
     }
 
@@ -27,8 +29,10 @@ final class ServiceGroup: Sendable {
         for service in specifications {
             var environment = service.environment
             for (name, source) in service.secrets {
-                let text = try Files.readString(source.file)
-                environment[name] = text.hasSuffix("\n") ? String(text.dropLast()) : text
+                let text = try Files.readString(source.file, limit: 64 << 10)
+                let value = text.hasSuffix("\n") ? String(text.dropLast()) : text
+                environment[name] = value
+                await running.keep(secret: value)
             }
             var command = Command.shell(service.run)
             command.environment = environment
@@ -55,7 +59,8 @@ final class ServiceGroup: Sendable {
             try Task.checkCancellation()
             if let exit = await running.ended[service.run] {
                 throw AgentError(
-                    "The service “\(service.run)” ended before it was ready (\(exit)). It wrote: \(process.tail)")
+                    "The service “\(service.run)” ended before it was ready (\(exit)). It wrote: \(await redacted(process))"
+                )
             }
             switch await ReadyCheck.status(target, network: sandbox.networkNamespace, timeout: 1) {
             case .success(let status) where (200..<400).contains(status): return
@@ -66,14 +71,20 @@ final class ServiceGroup: Sendable {
         }
         throw AgentError(
             "The service “\(service.run)” was not ready at \(ready.http) within \(Span(seconds: ready.within)) (\(last)). "
-                + "It wrote: \(process.tail)")
+                + "It wrote: \(await redacted(process))")
+    }
+
+    /// What a service wrote last, without the secrets it was given.
+    private func redacted(_ process: SandboxProcess) async -> String {
+        await running.secrets.filter { !$0.isEmpty }.reduce(process.tail) { $0.replacing($1, with: "(secret)") }
     }
 
     /// A service that died during the workload makes the arm's figures meaningless as figures of a service.
     func stillRunning() async throws {
         for (name, process) in await running.processes {
             if let exit = await running.ended[name] {
-                throw AgentError("The service “\(name)” ended during the workload (\(exit)). It wrote: \(process.tail)")
+                throw AgentError(
+                    "The service “\(name)” ended during the workload (\(exit)). It wrote: \(await redacted(process))")
             }
         }
     }

@@ -29,7 +29,8 @@ public struct TestBench: Sendable {
 
     public init(
         engine: SandboxEngine, cgroups: CgroupHost, forks: ForkStore, blobs: BlobStore, profiles: ProfileLibrary,
-        helper: String, masks: [String], processors: Double, permissions: TestPermissions? = nil, hidden: [String] = [], host: HostIdentity,
+        helper: String, masks: [String], processors: Double, permissions: TestPermissions? = nil, hidden: [String] = [],
+        host: HostIdentity,
         now: @escaping @Sendable () -> Date,
         random: any RandomNumberGenerator & Sendable
     ) {
@@ -55,16 +56,20 @@ public struct TestBench: Sendable {
             guard !isOurs else { throw AgentError("The secret \(secret.file) is Grace's own; no mission is given it.") }
             guard permissions?.secrets.contains(secret.file) ?? true else {
                 throw AgentError(
-                    "The mission wants the secret file \(secret.file), which this host does not list; let root add it to secrets in agent.yaml.")
+                    "The mission wants the secret file \(secret.file), which this host does not list; let root add it to secrets in agent.yaml."
+                )
             }
         }
         guard let permissions else { return }
-        for command in mission.sandbox.snapshot.compactMap(\.command) where !permissions.snapshotCommands.contains(command) {
+        for command in mission.sandbox.snapshot.compactMap(\.command)
+        where !permissions.snapshotCommands.contains(command) {
             throw AgentError(
                 "The mission's snapshot command “\(command.prefix(200))” would run on live before anybody approved anything, and this "
-                    + "host does not list it. Use `freeze:`, or let root add it to snapshot_commands in agent.yaml (or to a remedy).")
+                    + "host does not list it. Use `freeze:`, or let root add it to snapshot_commands in agent.yaml (or to a remedy)."
+            )
         }
-        for snapshot in mission.sandbox.snapshot where snapshot.freeze != nil && snapshot.maxPause > permissions.longestPause {
+        for snapshot in mission.sandbox.snapshot
+        where snapshot.freeze != nil && snapshot.maxPause > permissions.longestPause {
             throw AgentError(
                 "The mission may stop \(snapshot.freeze ?? "") for \(Span(seconds: snapshot.maxPause)), longer than this host allows "
                     + "(\(Span(seconds: permissions.longestPause)): longest_pause in agent.yaml).")
@@ -115,7 +120,8 @@ public struct TestPermissions: Sendable, Equatable {
     public var longestPause: Double
 
     public init(
-        snapshotCommands: Set<String> = [], secrets: Set<String> = [], wideProfiles: Bool = false, longestPause: Double = 0.5
+        snapshotCommands: Set<String> = [], secrets: Set<String> = [], wideProfiles: Bool = false,
+        longestPause: Double = 0.5
     ) {
         self.snapshotCommands = snapshotCommands
         self.secrets = secrets

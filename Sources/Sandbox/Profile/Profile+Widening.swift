@@ -14,7 +14,9 @@ extension Profile {
         if !denied.isEmpty { found.append("seccomp.deny without \(denied.sorted().joined(separator: ", "))") }
         if !noNewPrivileges, other.noNewPrivileges { found.append("no_new_privileges: false") }
         let required = Set(other.require).subtracting(require)
-        if !required.isEmpty { found.append("require without \(required.map(\.rawValue).sorted().joined(separator: ", "))") }
+        if !required.isEmpty {
+            found.append("require without \(required.map(\.rawValue).sorted().joined(separator: ", "))")
+        }
         let optional = Set(optional).subtracting(other.optional)
         if !optional.isEmpty { found.append("optional: \(optional.map(\.rawValue).sorted().joined(separator: ", "))") }
         let shown = Set(other.hide).subtracting(hide)

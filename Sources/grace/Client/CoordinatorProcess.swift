@@ -61,7 +61,17 @@ actor CoordinatorProcess {
             logger.error("the coordinator ended (\(exit)); it is started again")
             try await Task.sleep(for: .seconds(pause))
             pause = min(30, pause * 2)
-            _ = try await start()
+            while !Task.isCancelled {
+                do {
+                    _ = try await start()
+                    break
+                } catch {
+                    // The agent's watch and deadman go on without it.
+                    logger.error("the coordinator can't be started: \(error)")
+                    try await Task.sleep(for: .seconds(pause))
+                    pause = min(30, pause * 2)
+                }
+            }
         }
     }
 

@@ -73,10 +73,12 @@ struct Up: AsyncParsableCommand {
             group.addTask { try await service.run() }
             group.addTask { try await coordinator.keepRunning(log) }
             group.addTask { await Signals.terminated() }
-            try await group.next()
+            let first = await group.nextResult()
             group.cancelAll()
+            // Before the group waits for the task that waits for the coordinator's end.
+            await coordinator.stop()
+            try first?.get()
         }
-        await coordinator.stop()
     }
 
     private func writeCoordinatorFile(_ setup: HostSetup, _ places: Places, principals: [String]) throws {

@@ -5,6 +5,7 @@ import FoundationEssentials
 import Ledger
 import Missions
 import NIOHTTP1
+import Parliament
 
 struct Vote: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -89,17 +90,30 @@ struct Vote: AsyncParsableCommand {
         }
         let changeSet = try ChangeSet.parse(manifest: manifest)
         let evidence = try await api.call(.GET, "\(path)/evidence")
-        if let encoded = evidence["payload"]?.string, let payload = Data(base64Encoded: encoded),
-            let named = statement.predicate["evidence"]?.string, Digest(of: payload).hex != named
-        {
+        guard let encoded = evidence["payload"]?.string, let payload = Data(base64Encoded: encoded),
+            let named = statement.predicate["evidence"]?.string, Digest(of: payload).hex == named
+        else {
             throw Failure("The evidence the coordinator shows is not the one the statement names; nothing was signed.")
         }
-        if let decoded = MissionView.evidence(evidence) {
-            for line in MissionView.summary(of: decoded) { Terminal.line(line) }
+        let tested = try EvidenceStatement.parse(payload: payload)
+        // The mission itself: its digest is what the approval binds, so what is shown here is what may run.
+        guard let document = try await api.call(.GET, path)["file"],
+            let bound = statement.predicate["missionDigest"]?.string,
+            Digest(of: document.canonical).hex == bound, tested.missionDigest.hex == bound
+        else {
+            throw Failure("The mission the coordinator shows is not the one the statement names; nothing was signed.")
+        }
+        let mission = try document.decode(MissionFile.self)
+        for line in MissionView.summary(of: tested) + MissionView.commands(of: mission) { Terminal.line(line) }
+        Terminal.line(Terminal.styled("Change", .bold))
+        if let diff = changes["diff"]?.string {
+            for line in diff.split(separator: "\n", omittingEmptySubsequences: false).prefix(200) {
+                Terminal.line("  " + Terminal.escaped(String(line)))
+            }
         }
         Terminal.line()
         Terminal.line(
             Terminal.styled("You are about to sign", .bold) + " “\(vote.rawValue)” for change set \(digest.hex):")
-        for line in changeSet.summary.prefix(60) { Terminal.line("  " + Terminal.escaped(line)) }
+        for line in changeSet.summary { Terminal.line("  " + Terminal.escaped(line)) }
     }
 }

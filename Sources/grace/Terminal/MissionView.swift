@@ -55,6 +55,25 @@ enum MissionView {
         return lines
     }
 
+    /// Every command that an approval lets run on live, as root and unconfined.
+    static func commands(of mission: MissionFile) -> [String] {
+        var lines: [String] = []
+        func add(_ name: String, _ command: String?) {
+            if let command { lines.append("  \(name): " + Terminal.escaped(command)) }
+        }
+        if mission.change.promote == .rerun, case .run(let command) = mission.change.action { add("run", command) }
+        if mission.change.promote == .rerun {
+            add("effect", mission.change.effect)
+            add("undo", mission.change.undo)
+        }
+        for unit in mission.live.apply.reload { add("reload", unit) }
+        for unit in mission.live.apply.restart { add("restart", unit) }
+        for command in mission.live.apply.run { add("then run", command) }
+        for probe in mission.live.watch.probes { add("watch", probe.http) }
+        guard !lines.isEmpty else { return ["On live: files are put in place; no command runs."] }
+        return [Terminal.styled("On live, as root and outside any sandbox:", .bold, .yellow)] + lines
+    }
+
     private static func verdict(of trial: TrialResult) -> String {
         let style: Terminal.Style = trial.verdict == .PASS ? .green : trial.verdict == .REGRESSION ? .red : .yellow
         return "Verdict:  " + Terminal.styled(trial.verdict.rawValue, style, .bold) + " — "
