@@ -82,7 +82,8 @@ struct MissionFolderTests {
             let whole = try Files.readString(path)
             let lines = whole.split(separator: "\n").map(String.init)
             for (text, line) in [
-                ("garbage\n" + lines[1] + "\n", 1), (lines[0] + "\n{\"index\":1}\n", 2),
+                ("garbage\n" + lines[1] + "\n", 1), ("garbage\n" + lines[1].dropLast(9), 1),
+                (lines[0] + "\n{\"index\":1}\n", 2),
                 (String(whole.dropFirst(3)), 1),
                 (lines[0].dropLast(2) + "\n" + lines[1] + "\n", 1), (lines[0] + "\n" + lines[1].dropLast(4) + "\n", 2),
             ] as [(String, Int)] {
