@@ -11,7 +11,7 @@ import Testing
 struct TrialShareTests {
     private func limit(_ asked: String, share: Double) async throws -> Double? {
         try await Ground.with { ground async throws in
-            try ground.write("profiles/small.yaml", "name: small\ndescription: d\nlimits: {cpu: 0.001}\n")
+            try ground.write("profiles/small.yaml", "name: small\ndescription: d\nlimits: {cpu: 0.01}\n")
             try ground.write("profiles/wide.yaml", "name: wide\ndescription: d\nlimits: {cpu: 512}\n")
             try ground.write("profiles/open.yaml", "name: open\ndescription: d\n")
             let library = ProfileLibrary(directories: [ground.path("profiles")])
@@ -47,6 +47,6 @@ struct TrialShareTests {
 
     @Test("who asks for less gets less")
     func less() async throws {
-        #expect(try await limit("{profile: small}", share: 0.25) == 0.001)
+        #expect(try await limit("{profile: small}", share: 0.25) == 0.01)
     }
 }
