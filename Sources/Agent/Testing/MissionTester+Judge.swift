@@ -34,6 +34,7 @@ extension MissionTester {
         var metrics = KPIMetrics(result)
         metrics.securityScore = hunter.score * 100
         if let share = once[.test_coverage]?.candidate { metrics.testCoverage = share * 100 }
+        if let share = once[.code_quality]?.candidate { metrics.codeQualityScore = share * 100 }
         let failedChecks = checks.filter { !$0.passed }
         let evidence = Evidence(
             missionID: missionID, missionDigest: try mission.digest, host: bench.host, nonce: Self.nonce(bench.random),

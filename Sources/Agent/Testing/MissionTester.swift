@@ -108,14 +108,17 @@ public struct MissionTester: Sendable {
         let sandbox = try await sandboxes.start(.apply, label: "apply")
         let applied: ChangeApplier.Output
         do {
-            applied = try await ChangeApplier(sandbox: sandbox).apply(mission.change)
-            if applied.isSuccess, let effect = mission.change.effect {
-                let check = try await ChangeApplier(sandbox: sandbox).run(.shell(effect), input: nil)
-                guard check.isSuccess else {
-                    throw AgentError(
-                        "The change ran, but its effect “\(effect)” is not true in the fork (\(check.exit)): \(check.stderr.suffix(400))"
-                    )
+            applied = try await sandbox.untilCancelled {
+                let applied = try await ChangeApplier(sandbox: sandbox).apply(mission.change)
+                if applied.isSuccess, let effect = mission.change.effect {
+                    let check = try await ChangeApplier(sandbox: sandbox).run(.shell(effect), input: nil)
+                    guard check.isSuccess else {
+                        throw AgentError(
+                            "The change ran, but its effect “\(effect)” is not true in the fork (\(check.exit)): \(check.stderr.suffix(400))"
+                        )
+                    }
                 }
+                return applied
             }
         } catch {
             _ = try? await sandbox.end()
