@@ -137,7 +137,8 @@ public actor AgentService {
         try await takePause(try await context.link.pause())
         let list = try await context.link.work(host: context.host.id)
         for request in list.requests { await serve(request) }
-        let known = Set(list.missions.map(\.id))
+        // Settled ones are on the list as long as something was asked of them.
+        let known = Set(list.missions.filter { !$0.phase.isSettled }.map(\.id))
         for (id, running) in tasks where running.kind == "test" {
             // A mission that people cancelled meanwhile is no longer on the list.
             if !known.contains(id) { running.task.cancel() }
