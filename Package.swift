@@ -90,7 +90,7 @@ var targets: [Target] = [
         name: "users-service",
         dependencies: [argumentParser, asyncHTTPClient, hummingbird, httpTypes, grdb, logging, nioCore, nioHTTP1],
         path: "examples/users-service",
-        exclude: ["README.md"],
+        exclude: ["README.md", "grace"],
         sources: ["Sources"],
         swiftSettings: strict),
 
