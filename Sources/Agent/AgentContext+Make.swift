@@ -94,13 +94,16 @@ extension TestBench {
         let helper = try SandboxEngine.locateHelper()
         let engine = SandboxEngine(
             cgroups: cgroups, cgroupParent: configuration.cgroup, helper: helper, scratch: places.scratch)
-        let view = HostView.current(mounts: try MountInfo.read(), mask: places.all + configuration.protected)
-        return TestBench(
-            engine: engine, cgroups: cgroups, forks: ForkStore(root: places.forks, view: view),
+        let mask = places.all + configuration.protected
+        let view: @Sendable () throws -> HostView = { HostView.current(mounts: try MountInfo.read(), mask: mask) }
+        var bench = TestBench(
+            engine: engine, cgroups: cgroups, forks: ForkStore(root: places.forks, view: try view()),
             blobs: BlobStore(root: places.blobs), profiles: profiles, helper: helper,
             masks: places.all + configuration.protected,
             processors: max(0.1, configuration.trialShare * Double(Kernel.onlineProcessors())), host: host,
             now: { Date() },
             random: SystemRandomNumberGenerator())
+        bench.currentView = view
+        return bench
     }
 }

@@ -109,6 +109,22 @@ public struct CgroupHost: Sendable, Equatable {
         return result
     }
 
+    /// Removes cgroups below `parent` that nobody will come back for, from every hierarchy. One that still holds a process
+    /// stays: the kernel refuses.
+    ///
+    /// - Parameters:
+    ///   - parent: Below every hierarchy's root, as in ``Cgroup/create(on:path:limits:)``.
+    ///   - isAbandoned: Judges a cgroup by its name.
+    public func sweep(below parent: String, where isAbandoned: (String) -> Bool) {
+        for (root, _) in roots {
+            for entry in (try? Files.entries("\(root)/\(parent)")) ?? [] {
+                guard let name = String(validating: entry, as: UTF8.self), isAbandoned(name) else { continue }
+                let inner = (try? Cgroup.directories(below: "\(root)/\(parent)/\(name)")) ?? []
+                for directory in inner.reversed() { try? Files.removeDirectory(directory) }
+            }
+        }
+    }
+
     static func exists(_ path: String) -> Bool { ((try? Files.status(path)) ?? nil) != nil }
 
     static func words(_ path: String) -> [Substring] {

@@ -90,7 +90,7 @@ public struct MissionTester: Sendable {
         try? bench.forks.discard(id: missionID)
         try folder.forgetTest()
         await progress(TestProgress(stage: "fork", text: "Forking the live host…"))
-        let fork = try bench.forks.create(id: missionID)
+        let fork = try bench.fork(missionID)
         var pause: Double?
         if !mission.sandbox.snapshot.isEmpty {
             let report = try await fork.snapshot(mission.sandbox.snapshot, cgroups: bench.cgroups, helper: bench.helper)

@@ -10,6 +10,9 @@ public struct TestBench: Sendable {
     public var engine: SandboxEngine
     public var cgroups: CgroupHost
     public var forks: ForkStore
+    /// What the host's mounts are now, for each new fork: mounts come and go while an agent runs. `nil` keeps those that
+    /// ``forks`` was made with.
+    public var currentView: (@Sendable () throws -> HostView)?
     public var blobs: BlobStore
     public var profiles: ProfileLibrary
     /// The static helper that also thaws a frozen service when its agent dies.
@@ -74,6 +77,12 @@ public struct TestBench: Sendable {
                 "The mission may stop \(snapshot.freeze ?? "") for \(Span(seconds: snapshot.maxPause)), longer than this host allows "
                     + "(\(Span(seconds: permissions.longestPause)): longest_pause in agent.yaml).")
         }
+    }
+
+    /// A new fork of the host as it is now.
+    func fork(_ id: String) throws -> Fork {
+        guard let currentView else { return try forks.create(id: id) }
+        return try ForkStore(root: forks.root, view: currentView()).create(id: id)
     }
 
     /// The mission's profile with its overrides, its CPU limit bounded by the host's share for trials.

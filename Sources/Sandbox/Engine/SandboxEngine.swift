@@ -32,6 +32,7 @@ public final class SandboxEngine: Sendable {
         self.helper = helper
         self.scratch = scratch
         Scratch.sweep(scratch)
+        cgroups?.sweep(below: cgroupParent, where: Scratch.isAbandoned)
     }
 
     /// Finds `grace-sandbox`: in `GRACE_LIBEXEC_DIR`, beside this program, or, in a test run, among the products of the build.

@@ -26,10 +26,15 @@ enum Scratch {
     static func sweep(_ directory: String) {
         for entry in (try? Files.entries(directory)) ?? [] {
             guard let name = String(validating: entry, as: UTF8.self) else { continue }
-            let parts = name.split(separator: "-")
-            guard parts.count >= 3, let pid = Int32(parts[0]), let start = UInt64(parts[1]) else { continue }
-            if Processes.startTime(of: pid) != start { try? remove("\(directory)/\(name)") }
+            if isAbandoned(name) { try? remove("\(directory)/\(name)") }
         }
+    }
+
+    /// Whether a name was given by ``name(_:)`` in a process that is no more.
+    static func isAbandoned(_ name: String) -> Bool {
+        let parts = name.split(separator: "-")
+        guard parts.count >= 3, let pid = Int32(parts[0]), let start = UInt64(parts[1]) else { return false }
+        return Processes.startTime(of: pid) != start
     }
 
     /// A name for a directory of this process, which ``sweep(_:)`` leaves alone while it lives.
