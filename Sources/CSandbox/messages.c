@@ -135,6 +135,7 @@ const char *csandbox_step_name(int step) {
         [CSANDBOX_STEP_NETWORK] = "bringing loopback up",
         [CSANDBOX_STEP_ENTER_USER_NAMESPACE] = "entering the user namespace",
         [CSANDBOX_STEP_SECCOMP] = "loading the system-call filter",
+        [CSANDBOX_STEP_LISTENER] = "having denied calls reported",
         [CSANDBOX_STEP_CAPABILITIES] = "dropping capabilities",
         [CSANDBOX_STEP_LIMITS] = "setting resource limits",
         [CSANDBOX_STEP_DESCRIPTORS] = "closing descriptors",

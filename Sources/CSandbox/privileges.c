@@ -73,6 +73,8 @@ static void enter_user_namespace(struct sandbox *sandbox) {
     }
 }
 
+enum { wait_killable = 1 << 5 };  // SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV
+
 static void load_filter(struct sandbox *sandbox) {
     static struct sock_filter program[CSANDBOX_MAX_PROGRAM / sizeof(struct sock_filter)];
     struct stat status;
@@ -84,8 +86,24 @@ static void load_filter(struct sandbox *sandbox) {
         csandbox_fail(sandbox, CSANDBOX_STEP_SECCOMP, EIO, "the program");
     close(CSANDBOX_SECCOMP_FD);
     struct sock_fprog filter = {.len = (unsigned short)((size_t)status.st_size / sizeof *program), .filter = program};
-    if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &filter) < 0)
-        csandbox_fail(sandbox, CSANDBOX_STEP_SECCOMP, errno, NULL);
+    if (!(sandbox->plan->flags & CSANDBOX_LISTENER)) {
+        if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &filter) < 0)
+            csandbox_fail(sandbox, CSANDBOX_STEP_SECCOMP, errno, NULL);
+        return;
+    }
+    // A caller whose call is being looked at must not be woken by its own signals, or it would be counted again (Linux 5.19).
+    unsigned flags = SECCOMP_FILTER_FLAG_NEW_LISTENER;
+    int listener = (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags | wait_killable, &filter);
+    if (listener < 0 && errno == EINVAL)
+        listener = (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, &filter);
+    if (listener < 0)
+        csandbox_fail(sandbox, CSANDBOX_STEP_LISTENER, errno, NULL);
+    // At once: from now on a reported call, one of this process's own too, waits until somebody attends.
+    struct csandbox_message message = {.type = CSANDBOX_LISTENING};
+    int result = csandbox_send(sandbox->control, &message, &listener, 1);
+    if (result < 0)
+        csandbox_fail(sandbox, CSANDBOX_STEP_LISTENER, -result, NULL);
+    close(listener);
 }
 
 // Takes every capability outside `set` off the bounding set: no program executed later can gain it.

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/filter.h>
 #include <linux/sched.h>
 #include <linux/seccomp.h>
 #include <sched.h>
@@ -35,6 +36,17 @@ static int in_child(uint64_t flags, int (*attempt)(const char *), const char *di
 static int try_seccomp(const char *directory) {
     uint32_t action = SECCOMP_RET_ERRNO;
     return syscall(SYS_seccomp, SECCOMP_GET_ACTION_AVAIL, 0, &action) < 0 ? errno : 0;
+}
+
+static int try_listener(const char *directory) {
+    struct sock_filter instruction = {.code = BPF_RET | BPF_K, .k = SECCOMP_RET_ALLOW};
+    struct sock_fprog filter = {.len = 1, .filter = &instruction};
+    int code = csandbox_can_report();
+    if (code != 0)
+        return code;
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+        return errno;
+    return syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_NEW_LISTENER, &filter) < 0 ? errno : 0;
 }
 
 static int try_user(const char *directory) {
@@ -136,6 +148,7 @@ int csandbox_probe(int argc, char **argv) {
     print("ipc_namespace", in_child(user | CLONE_NEWIPC, NULL, place));
     print("cgroup_namespace", in_child(user | CLONE_NEWCGROUP, NULL, place));
     print("seccomp", in_child(0, try_seccomp, place));
+    print("denied_calls", in_child(0, try_listener, place));
     print("overlay", user == 0 ? in_child(CLONE_NEWNS, try_overlay, place) : in_child(0, try_own_overlay, place));
     print("mapped_root", user == 0 ? in_child(CLONE_NEWNS, try_idmap, place) : EPERM);
     fflush(stdout);

@@ -49,6 +49,7 @@ enum csandbox_flags {
     CSANDBOX_SECCOMP = 1u << 3,
     CSANDBOX_CGROUP_VIEW = 1u << 4,   // show the sandbox's own version-2 control group at /sys/fs/cgroup, read-only
     CSANDBOX_QUIET_SERVICES = 1u << 5,
+    CSANDBOX_LISTENER = 1u << 6,  // the filter reports calls: its listener is sent with CSANDBOX_LISTENING (Linux 5.0)
 };
 
 // Strings are offsets from the start of the plan to NUL-terminated bytes inside it.
@@ -100,6 +101,7 @@ enum csandbox_message_type {
     CSANDBOX_STARTED = 18,  // the program of command `id` was executed
     CSANDBOX_EXITED = 19,
     CSANDBOX_MADE_SOCKET = 20,  // descriptors: the socket; value: 0 or an errno
+    CSANDBOX_LISTENING = 21,    // before READY; descriptors: the filter's listener. It must be attended from now on
 };
 
 enum csandbox_command_flags {
@@ -143,6 +145,7 @@ enum csandbox_step {
     CSANDBOX_STEP_NETWORK,
     CSANDBOX_STEP_ENTER_USER_NAMESPACE,
     CSANDBOX_STEP_SECCOMP,
+    CSANDBOX_STEP_LISTENER,
     CSANDBOX_STEP_CAPABILITIES,
     CSANDBOX_STEP_LIMITS,
     CSANDBOX_STEP_DESCRIPTORS,
@@ -186,6 +189,47 @@ int csandbox_receive(int socket, struct csandbox_message *message, int32_t *desc
 int csandbox_shut(int socket);
 // Waits until `descriptor` can be read or is at its end (1), or until `wake` is (2); -errno.
 int csandbox_wait_readable(int descriptor, int wake);
+// Denied calls (denied.c): what a sandbox's filter reports instead of answering by itself (seccomp_unotify(2)). Each is answered
+// EPERM, one of another architecture ENOSYS, and counted by program and call. None of this needs a privilege or a thread of its
+// own: any process outside that holds the listener can attend to it. While nobody does, the callers wait; once every copy of the
+// listener is closed they are answered ENOSYS, so whoever loses it must end the sandbox.
+
+// One program's calls of one kind.
+struct csandbox_denied_call {
+    uint64_t count;
+    uint32_t architecture;  // AUDIT_ARCH_…, as in struct seccomp_data; 0 with call -1: whatever found no room of its own
+    int32_t call;           // the number, in that architecture's table
+    char name[16];          // the thread's name (comm), which the program may choose; empty: it was gone, or one of too many
+    char program[256];      // the path of its executable as seen inside, or its last 255 bytes; empty as above
+};
+
+enum {
+    // Kinds kept apart by program; beyond them by call alone; beyond those in one sum. The counts are always complete.
+    CSANDBOX_DENIED_PROGRAMS = 256,
+    CSANDBOX_DENIED_KINDS = 512,
+    // A flood is slowed: that many at once, and afterwards that many a second. Answering one costs the attending process about
+    // 30 us of processor time, which no limit of the sandbox's bounds.
+    CSANDBOX_DENIED_BURST = 2048,
+    CSANDBOX_DENIED_PER_SECOND = 2048,
+};
+
+struct csandbox_denied;
+
+// 0 when this kernel can report calls, else an errno.
+int csandbox_can_report(void);
+// Takes the listener over. NULL and errno when there is no memory.
+struct csandbox_denied *csandbox_denied_make(int32_t listener, uint32_t burst, uint32_t per_second);
+// For whoever polls: the listener to wait for, or -1 while a flood is slowed (for *pause_ms) or when everything inside is gone
+// (*pause_ms is then -1).
+int csandbox_denied_poll(struct csandbox_denied *denied, int *pause_ms);
+// Answers and counts one call, once poll(2) has said anything about the listener. 0, or -errno when the listener is lost.
+int csandbox_denied_serve(struct csandbox_denied *denied, int revents);
+// What was counted; valid until the next call of serve.
+const struct csandbox_denied_call *csandbox_denied_calls(const struct csandbox_denied *denied, uint32_t *count);
+void csandbox_denied_free(struct csandbox_denied *denied);
+// Waits until `socket` can be read (0), attending to `denied` (may be NULL) meanwhile; -errno when the listener is lost.
+int csandbox_attend(int socket, struct csandbox_denied *denied);
+
 // Terminal hand-over: makes process group `group` (0: the caller's own) the foreground one. 0 or -errno.
 int csandbox_take_terminal(int terminal, int group);
 

@@ -13,6 +13,8 @@ final class Preparation {
     private var fallbacks: [FeatureStatus] = []
     private var cgroup: Cgroup?
     private var channel: Channel?
+    /// Whether the filter reports what it denies.
+    private var reporting = false
     /// Work directories made beside layers of the caller's.
     private var stacked: [String] = []
 
@@ -30,7 +32,7 @@ final class Preparation {
         var overlays = try planOverlays(view)
         var attempts = 0
         try makeCgroup(privileged: privileged)
-        let filter = try SeccompCompiler.program(for: specification.profile.seccomp)
+        reporting = try canReport()
 
         var mode = CSANDBOX_USER
         if privileged { mode = try mappingIsFree() ? CSANDBOX_MAPPED : CSANDBOX_PLAIN }
@@ -43,6 +45,7 @@ final class Preparation {
                     mend: "Run Grace as root."))
         }
         while true {
+            let filter = try engine.filters.program(for: specification.profile.seccomp, reporting: reporting)
             let greeting = try await launch(
                 mode: mode, overlays: overlays, masks: view.masks.map(\.path), filter: filter)
             switch greeting {
@@ -65,6 +68,10 @@ final class Preparation {
                     ))
                 await end()
                 mode = CSANDBOX_PLAIN
+            case .failed(let step, let code, _) where step == Int32(CSANDBOX_STEP_LISTENER.rawValue):
+                try refuseOrRecord(Self.unreported(code))
+                await end()
+                reporting = false
             case .failed(let step, let code, _)
             where code == ENOENT && specification.overlays.isEmpty && attempts < 5 && Self.isAboutAMountPoint(step):
                 // A mount came or went on live between reading the table and cloning it: look again.
@@ -133,6 +140,20 @@ final class Preparation {
                 detail: "The ids from \(PlanWriter.mappedFirst) on are not free on this host: \(taken).",
                 mend: "Give that user, or that range, lower numbers."))
         return false
+    }
+
+    private func canReport() throws -> Bool {
+        let code = engine.canReport()
+        if code != 0 { try refuseOrRecord(Self.unreported(code)) }
+        return code == 0
+    }
+
+    private static func unreported(_ code: Int32) -> FeatureStatus {
+        let error = SystemError(call: "seccomp", subject: "user notification", code: code)
+        return FeatureStatus(
+            feature: .deniedCalls, available: false,
+            detail: "Calls that the filter denies are not reported, so nobody counts them (\(error)).",
+            mend: SandboxEngine.deniedCallsMend(code))
     }
 
     private func refuseOrRecord(_ status: FeatureStatus) throws {
@@ -238,7 +259,7 @@ final class Preparation {
         let showCgroup = cgroup != nil && engine.cgroups?.layout == .unified
         let plan = try PlanWriter(
             mode: mode, specification: specification, overlays: overlays, masks: masks, stage: "\(directory)/stage",
-            cgroups: joins.count, showCgroup: showCgroup
+            cgroups: joins.count, showCgroup: showCgroup, reporting: reporting
         ).write()
         var descriptors: [(Int32, Int32)] = [
             (2, 2), (Int32(CSANDBOX_PLAN_FD), plan.raw), (Int32(CSANDBOX_CONTROL_FD), theirs.raw),

@@ -81,6 +81,7 @@ extension SandboxEngine {
             return
                 "Put Grace's state directory (GRACE_STATE_DIR) on ext4, xfs, btrfs or tmpfs; in a container, on a volume."
         case .seccomp: return "Use a kernel with CONFIG_SECCOMP_FILTER."
+        case .deniedCalls: return deniedCallsMend(code)
         case .userNamespace where !root, .mountNamespace where !root, .pidNamespace where !root,
             .networkNamespace where !root,
             .ipcNamespace where !root, .cgroupNamespace where !root, .overlay where !root:
@@ -89,6 +90,12 @@ extension SandboxEngine {
                 + "AppArmor's kernel.apparmor_restrict_unprivileged_userns=0), or run Grace as root."
         default: return "Run Grace as root, outside a container that forbids it; see user.max_*_namespaces (sysctl)."
         }
+    }
+
+    static func deniedCallsMend(_ code: Int32) -> String {
+        code == EBUSY
+            ? "Run Grace outside the container or sandbox whose own supervisor already has this process's calls reported to it."
+            : "Use Linux 5.0 or later with CONFIG_SECCOMP_FILTER."
     }
 
     private func limit(_ feature: Feature) -> FeatureStatus {

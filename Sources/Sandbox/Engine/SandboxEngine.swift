@@ -23,14 +23,29 @@ public final class SandboxEngine: Sendable {
     public let helper: String
     /// A directory for throw-away layers. What agents that were killed left there is removed when an engine is made.
     public let scratch: String
+    /// Compiled system-call filters.
+    let filters: FilterCache
+    /// 0 when the kernel can report denied calls, else an errno.
+    let canReport: @Sendable () -> Int32
     /// Over all engines of the process: it is part of the names of directories and control groups.
     private static let counter = Atomic<UInt64>(0)
 
-    public init(cgroups: CgroupHost?, cgroupParent: String = "grace", helper: String, scratch: String) {
+    public convenience init(cgroups: CgroupHost?, cgroupParent: String = "grace", helper: String, scratch: String) {
+        self.init(
+            cgroups: cgroups, cgroupParent: cgroupParent, helper: helper, scratch: scratch, filters: .shared,
+            canReport: { csandbox_can_report() })
+    }
+
+    init(
+        cgroups: CgroupHost?, cgroupParent: String, helper: String, scratch: String, filters: FilterCache,
+        canReport: @escaping @Sendable () -> Int32
+    ) {
         self.cgroups = cgroups
         self.cgroupParent = cgroupParent
         self.helper = helper
         self.scratch = scratch
+        self.filters = filters
+        self.canReport = canReport
         Scratch.sweep(scratch)
         cgroups?.sweep(below: cgroupParent, where: Scratch.isAbandoned)
     }

@@ -13,6 +13,8 @@ public enum Feature: String, Codable, CaseIterable, Sendable, Hashable {
     /// An overlay over the live root, made by this caller.
     case overlay
     case seccomp
+    /// Calls that the filter denies are reported, so that they can be counted (seccomp user notification, Linux 5.0).
+    case deniedCalls = "denied_calls"
     case memoryLimit = "memory_limit"
     case swapLimit = "swap_limit"
     case pidsLimit = "pids_limit"

@@ -82,7 +82,7 @@ public struct Profile: Codable, Equatable, Sendable {
             "require": texts(require.map(\.rawValue)), "optional": texts(optional.map(\.rawValue)),
             "no_new_privileges": .bool(noNewPrivileges), "capabilities": texts(capabilities),
             "environment": .object(environment.mapValues { .string($0) }), "quiet_services": .bool(quietServices),
-            "seccomp": .object(["allow": texts(seccomp.allow), "deny": texts(seccomp.deny)]),
+            "seccomp": seccomp.json,
         ])
     }
 }

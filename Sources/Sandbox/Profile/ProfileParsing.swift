@@ -87,9 +87,10 @@ extension Profile {
                 }
             }
         }
-        if let field = members["seccomp"], let values = field.mapping(keys: ["allow", "deny"]) {
+        if let field = members["seccomp"], let values = field.mapping(keys: ["allow", "deny", "quiet"]) {
             if let list = values["allow"]?.list() { seccomp.allow += calls(list, toAllow: true) }
-            if let list = values["deny"]?.list() { seccomp.deny += calls(list, toAllow: false) }
+            if let list = values["deny"]?.list() { seccomp.deny += calls(list, toDeny: true) }
+            if let list = values["quiet"]?.list() { seccomp.quiet += calls(list) }
         }
         if optional.contains(where: require.contains), let field = members["optional"] ?? members["require"] {
             field.problem("a feature cannot be both required and optional.")
@@ -114,9 +115,14 @@ extension Profile {
         }
     }
 
-    private func calls(_ list: [Field], toAllow: Bool) -> [String] {
+    private func calls(_ list: [Field], toAllow: Bool = false, toDeny: Bool = false) -> [String] {
         list.compactMap { item in
             guard let name = item.text() else { return nil }
+            if toDeny, let needed = FilterPlan.expand([name]).intersection(SystemCalls.essential).sorted().first {
+                item.problem(
+                    "“\(needed)” cannot be denied: the sandbox's own process 1 needs it to start and end commands.")
+                return nil
+            }
             if name.hasPrefix("@") {
                 guard SystemCalls.groups[name] == nil else { return name }
                 item.problem(

@@ -1,3 +1,5 @@
+public import Documents
+
 /// Which system calls a sandbox's processes may make: Grace's standard allow-list, with additions and removals.
 ///
 /// What is not on the list answers ENOSYS, as on an older kernel, so that programs fall back; what is dangerous answers EPERM
@@ -5,11 +7,24 @@
 public struct SeccompPolicy: Codable, Equatable, Sendable {
     /// Names of system calls, or of groups such as `@debug`, allowed besides the standard list.
     public var allow: [String]
-    /// Names or groups taken off it; they answer EPERM.
+    /// Names or groups taken off it; they answer EPERM and are reported.
     public var deny: [String]
+    /// Names or groups that are denied without a report: what a program calls so often that counting it would slow it.
+    public var quiet: [String]
 
-    public init(allow: [String] = [], deny: [String] = []) {
+    public init(allow: [String] = [], deny: [String] = [], quiet: [String] = []) {
         self.allow = allow
         self.deny = deny
+        self.quiet = quiet
+    }
+
+    /// The SHA-256 of its canonical JSON.
+    public var digest: Digest { Digest(of: json.canonical) }
+
+    var json: JSON {
+        func texts(_ values: [String]) -> JSON { .array(Set(values).sorted().map { .string($0) }) }
+        var members = ["allow": texts(allow), "deny": texts(deny)]
+        if !quiet.isEmpty { members["quiet"] = texts(quiet) }
+        return .object(members)
     }
 }

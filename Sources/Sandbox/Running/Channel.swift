@@ -1,4 +1,5 @@
 internal import CSandbox
+internal import Glibc
 internal import Linux
 internal import Synchronization
 
@@ -32,6 +33,7 @@ final class Channel: Sendable {
         var sockets: [UInt32: CheckedContinuation<Descriptor?, Never>] = [:]
         var ended: ProcessExit?
         var closed = false
+        var denied = DeniedCalls(notCounted: "The sandbox's filter reports no calls.")
         var finished: [CheckedContinuation<ProcessExit, Never>] = []
     }
 
@@ -132,6 +134,9 @@ final class Channel: Sendable {
         }
     }
 
+    /// What the filter denied; complete once ``finished()`` has returned.
+    var deniedCalls: DeniedCalls { state.withLock { $0.denied } }
+
     private func send(
         type: csandbox_message_type, id: UInt32, value: Int32 = 0, more: Int32 = 0, descriptors: [Descriptor] = []
     ) -> Bool {
@@ -149,17 +154,26 @@ final class Channel: Sendable {
     // MARK: Answers
 
     private func listen() {
+        var denied = DeniedCounter()
         while true {
+            guard socket.withRaw({ denied.attend($0) }) else { break }
             var message = csandbox_message()
             var raw = [Int32](repeating: -1, count: Int(CSANDBOX_MAX_PASSED))
             var count: Int32 = 0
-            let result = socket.withRaw { csandbox_receive($0, &message, &raw, &count, 1) }
+            let result = socket.withRaw { csandbox_receive($0, &message, &raw, &count, 0) }
+            if result == -EAGAIN { continue }
             guard result > 0 else { break }
+            if message.type == UInt32(CSANDBOX_LISTENING.rawValue), count == 1 {
+                denied.start(raw[0])
+                continue
+            }
             take(message, raw.prefix(Int(count)).map { Descriptor(owning: $0) })
         }
         // Whatever ended the conversation, the sandbox does not outlive it.
         close()
         let exit = (try? Processes.waitBlocking(launcher)) ?? .signaled(9)
+        let counted = denied.finish()
+        state.withLock { $0.denied = counted }
         end(exit)
     }
 

@@ -15,6 +15,8 @@ struct PlanWriter {
     var stage: String
     var cgroups: Int
     var showCgroup: Bool
+    /// Whether the filter reports denied calls.
+    var reporting = false
 
     func write() throws -> Descriptor {
         let profile = specification.profile
@@ -29,6 +31,7 @@ struct PlanWriter {
         // A setuid program of live would be a door where root is not mapped: there it stays shut.
         if profile.noNewPrivileges || mode != CSANDBOX_MAPPED { plan.flags |= CSANDBOX_NO_NEW_PRIVS.rawValue }
         if profile.quietServices { plan.flags |= CSANDBOX_QUIET_SERVICES.rawValue }
+        if reporting { plan.flags |= CSANDBOX_LISTENER.rawValue }
         if showCgroup { plan.flags |= CSANDBOX_CGROUP_VIEW.rawValue }
         plan.mapped_first = Self.mappedFirst
         plan.mapped_count = Self.mappedCount

@@ -191,7 +191,14 @@ public final class Sandbox: Sendable {
         let parts = elapsed.components
         return SandboxOutcome(
             breach: noticed ?? found, final: sample,
-            elapsed: Double(parts.seconds) + Double(parts.attoseconds) / 1e18)
+            elapsed: Double(parts.seconds) + Double(parts.attoseconds) / 1e18, deniedCalls: deniedCalls)
+    }
+
+    private var deniedCalls: DeniedCalls {
+        if let missing = fallbacks.first(where: { $0.feature == .deniedCalls }) {
+            return DeniedCalls(notCounted: missing.detail)
+        }
+        return channel.deniedCalls
     }
 
     /// Notes a breach and kills everything. The first breach stays.

@@ -22,10 +22,13 @@ public struct SandboxOutcome: Codable, Equatable, Sendable {
     public var final: CgroupSample
     /// Seconds from the first process to the last.
     public var elapsed: Double
+    /// The calls that its filter denied and reported.
+    public var deniedCalls: DeniedCalls
 
-    public init(breach: Breach?, final: CgroupSample, elapsed: Double) {
+    public init(breach: Breach?, final: CgroupSample, elapsed: Double, deniedCalls: DeniedCalls) {
         self.breach = breach
         self.final = final
         self.elapsed = elapsed
+        self.deniedCalls = deniedCalls
     }
 }

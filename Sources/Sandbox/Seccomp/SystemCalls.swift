@@ -5,7 +5,8 @@ internal import CSeccomp
 /// The choice follows the default profiles of Docker and Podman (moby `profiles/seccomp/default.json`), tightened: keyrings, io_uring,
 /// userfaultfd, new namespaces and socket families that are not namespaced are out.
 enum SystemCalls {
-    static let standard: [String] = files + memory + processes + signals + time + sockets + events + ids + messages
+    static let standard: [String] =
+        files + memory + processes + signals + time + sockets + events + ids + messages + guarded
 
     static let files = [
         "access", "chdir", "chmod", "chown", "chown32", "close", "close_range", "copy_file_range", "creat", "dup",
@@ -99,6 +100,8 @@ enum SystemCalls {
         "shmctl", "shmdt",
         "shmget", "ipc",
     ]
+    /// `socket` and `clone` are allowed as far as ``FilterGuards`` lets them.
+    static let guarded = ["clone", "socket"]
 
     /// Groups that a profile may name in `seccomp.allow` or `seccomp.deny`.
     static let groups: [String: [String]] = [
@@ -123,6 +126,23 @@ enum SystemCalls {
         "setdomainname", "lookup_dcookie", "nfsservctl", "personality", "uselib", "ustat", "sysfs", "_sysctl",
         "fanotify_init", "fanotify_mark",
         "vm86", "vm86old", "modify_ldt", "migrate_pages", "move_pages", "memfd_secret", "set_mempolicy_home_node",
+    ]
+
+    /// Those of them (and of what profiles deny) that answer EPERM without a report: programs try them out of habit, and what they
+    /// would do is harmless or long gone.
+    static let quiet: Set<String> = [
+        "personality", "migrate_pages", "move_pages", "set_mempolicy_home_node", "create_module", "query_module",
+        "get_kernel_syms", "lookup_dcookie", "nfsservctl", "uselib", "ustat", "sysfs", "_sysctl", "vm86", "vm86old",
+    ]
+
+    /// What process 1 of a sandbox calls once it is under the filter, and its children until they execute a command. A filter that
+    /// denied one of them would keep every sandbox from starting; one that reported it would make process 1 wait for its own supervisor.
+    static let essential: Set<String> = [
+        "brk", "capset", "chdir", "clone", "close", "close_range", "dup2", "dup3", "execve", "exit_group", "fcntl",
+        "fork", "fstat", "getpid", "ioctl", "kill", "mmap", "munmap", "newfstatat", "open", "openat", "pipe2", "poll",
+        "ppoll", "prctl", "prlimit64", "read", "recvmsg", "rt_sigaction", "rt_sigprocmask", "rt_sigreturn", "sendmsg",
+        "set_robust_list", "setgroups", "setpgid", "setresgid", "setresuid", "setrlimit", "setsid", "signalfd4",
+        "waitid", "write",
     ]
 
     /// The number on this machine's architecture, or `nil` when it has none.
