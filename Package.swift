@@ -83,6 +83,8 @@ var targets: [Target] = [
         ],
         swiftSettings: strict),
     .executableTarget(
+        name: "grace-deadman", dependencies: ["Fork", "Linux", "Promotion", argumentParser], swiftSettings: strict),
+    .executableTarget(
         name: "grace-coordinator",
         dependencies: ["Coordinator", "Documents", argumentParser, logging, lifecycle, unixSignals],
         swiftSettings: strict),
@@ -137,6 +139,7 @@ if let only = Context.environment["GRACE_ROOMS"], !only.isEmpty {
         frontier = next
     }
     if wanted.contains("Sandbox") { wanted.insert("grace-sandbox") }  // started by path, not linked
+    if wanted.contains("Promotion") { wanted.insert("grace-deadman") }
     let rooms = Set(only.split(separator: ",").map { String($0) + "Tests" })
     targets = targets.filter { wanted.contains($0.name) || (rooms.contains($0.name)) }
 }

@@ -18,6 +18,8 @@ internal import Missions
 public struct Promoter: Sendable {
     /// Writes to the agent's own signed journal; returns when the entry is durable.
     public typealias Record = @Sendable (_ kind: String, _ body: JSON) throws -> Void
+    /// Starts the process that will take a promotion back unless it is confirmed in time; returns once that process watches.
+    public typealias Guard = @Sendable (_ id: String) throws -> Void
 
     /// The directory that is `/` for change sets.
     public let root: String
@@ -28,6 +30,7 @@ public struct Promoter: Sendable {
     let record: Record
     let calls: FileCalls
     let applier: LiveApplier
+    let guardian: Guard?
 
     /// A promoter.
     ///
@@ -39,9 +42,13 @@ public struct Promoter: Sendable {
     ///   - record: The agent's own journal. If it throws for an intent, nothing happens; for a rollback it is only asked.
     ///   - edge: Between the promoter and the kernel.
     ///   - systemctl: The program that reloads and restarts units.
+    ///   - applies: Whether `live.apply` runs. At boot it does not: services start after recovery, with the files as they are then.
+    ///   - guardian: Called once the rollback is armed on disk and before the first live byte changes; if it throws, nothing is
+    ///     promoted. `nil`: nobody but this process looks at the deadline.
     public init(
         root: String = "/", state: String, blobs: BlobStore, clock: @escaping @Sendable () -> Date = { Date() },
-        record: @escaping Record, edge: any FileEdge = KernelEdge(), systemctl: String = "systemctl"
+        record: @escaping Record, edge: any FileEdge = KernelEdge(), systemctl: String = "systemctl",
+        applies: Bool = true, guardian: Guard? = nil
     ) {
         self.root = root
         self.state = state
@@ -49,7 +56,8 @@ public struct Promoter: Sendable {
         self.clock = clock
         self.record = record
         calls = FileCalls(edge: edge)
-        applier = LiveApplier(systemctl: systemctl)
+        applier = LiveApplier(systemctl: systemctl, isSilent: !applies)
+        self.guardian = guardian
     }
 
     var store: JournalStore { JournalStore(directory: BytePath(state), calls: calls) }
@@ -97,6 +105,19 @@ public struct Promoter: Sendable {
             canRollBack: canRollBack)
     }
 
+    /// Arms the rollback on disk, and has the process started that fires it.
+    func arm(_ id: String, watch: Double, keeps: Bool) throws {
+        let now = clock()
+        try store.write(try Deadman(deadline: now + watch, now: now, keeps: keeps), as: JournalStore.deadman, of: id)
+        guard let guardian else { return }
+        do {
+            try calls.edge.will(.run, "deadman")
+            try guardian(id)
+        } catch {
+            throw PromotionError.unguarded("\(error)")
+        }
+    }
+
     /// Sets the armed rollback of a promotion under watch to another time.
     public func arm(id: String, deadline: Date) throws {
         let lock = try store.lock()
@@ -105,7 +126,9 @@ public struct Promoter: Sendable {
         guard record.phase == .promoted || record.phase == .committed else {
             throw PromotionError.outOfOrder(id: id, phase: record.phase, wanted: "armed")
         }
-        try store.write(try Deadman(deadline: deadline, now: clock()), as: JournalStore.deadman, of: id)
+        let keeps = try store.read(Deadman.self, JournalStore.deadman, of: id)?.keeps ?? false
+        try store.write(
+            try Deadman(deadline: deadline, now: clock(), keeps: keeps), as: JournalStore.deadman, of: id)
     }
 
     /// The promotions whose watch did not confirm them in time: each must be rolled back now.
@@ -114,6 +137,11 @@ public struct Promoter: Sendable {
         return try store.ids().filter {
             status(id: $0)?.deadman?.isDue(now: now, bootID: boot, bootSeconds: seconds) ?? false
         }
+    }
+
+    /// The promotions that nobody has confirmed yet and that are not taken back either.
+    public func watched() throws -> [String] {
+        try store.ids().filter { status(id: $0)?.deadman != nil }
     }
 
     /// The watch has passed: disarms the rollback. The pre-images stay, so that a person can still roll back, until ``purge(id:)``.

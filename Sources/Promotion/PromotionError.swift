@@ -15,6 +15,8 @@ public enum PromotionError: Error, CustomStringConvertible {
     case outOfOrder(id: String, phase: PromotionPhase, wanted: String)
     /// The agent's journal did not take the intent, so nothing was done.
     case notRecorded(String)
+    /// The process that would take the promotion back could not be started, so nothing was done.
+    case unguarded(String)
     /// A step failed; live is as it was before.
     case failed(String)
     /// A step failed, and so did taking it back: recovery must finish it.
@@ -44,6 +46,8 @@ public enum PromotionError: Error, CustomStringConvertible {
             "The promotion “\(id)” is \(phase.rawValue), so it can't be \(wanted). Its status says what is possible."
         case .notRecorded(let reason):
             "Nothing was promoted, because the agent's journal did not take the intent: \(reason). Mend the journal first."
+        case .unguarded(let reason):
+            "Nothing was promoted, because nothing would have taken it back if this program had died: \(reason)"
         case .failed(let reason): "The promotion failed and live is as it was before: \(reason)."
         case .interrupted(let id, let reason):
             "The promotion “\(id)” stopped half-way: \(reason). Run the recovery (it runs when the agent starts): it makes live "

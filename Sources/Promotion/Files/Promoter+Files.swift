@@ -42,10 +42,12 @@ extension Promoter {
     ///   - base: The pre-images, with everything the change declared to read.
     ///   - apply: How running processes take the files up. If it fails the files are rolled back and it runs again.
     ///   - watch: Seconds until the rollback is due unless ``confirm(id:)`` comes first.
+    ///   - keeps: The mission declares a rollback harmful: an unconfirmed promotion is frozen instead.
     /// - Returns: Promoted; or rolled back or frozen, where `live.apply` failed.
     /// - Throws: A ``PromotionError``; then live is as it was before, except for `interrupted` and `frozen`, which say so.
     public func promote(
-        id: String, changeSet: ChangeSet, base: Base, apply: LiveApply? = nil, watch: Double = 1800
+        id: String, changeSet: ChangeSet, base: Base, apply: LiveApply? = nil, watch: Double = 1800,
+        keeps: Bool = false
     ) async throws -> PromotionResult {
         try JournalStore.check(id)
         let lock = try store.lock()
@@ -57,7 +59,7 @@ extension Promoter {
                 "id": .string(id), "promote": "files", "change_set": .string(changeSet.digest.hex),
                 "base": .string(base.digest.hex),
             ])
-        try await Threads.run("promote") { try moveIn(id, changeSet, base, apply, watch) }
+        try await Threads.run("promote") { try moveIn(id, changeSet, base, apply, watch, keeps) }
         recordFact("promotion.committed", ["id": .string(id), "change_set": .string(changeSet.digest.hex)])
         do {
             return try await finish(id)
@@ -69,8 +71,9 @@ extension Promoter {
     }
 
     /// Everything up to `committed`.
-    private func moveIn(_ id: String, _ changeSet: ChangeSet, _ base: Base, _ apply: LiveApply?, _ watch: Double) throws
-    {
+    private func moveIn(
+        _ id: String, _ changeSet: ChangeSet, _ base: Base, _ apply: LiveApply?, _ watch: Double, _ keeps: Bool
+    ) throws {
         let found = try calls.call(.inspect, BytePath(root)) { try base.conflicts(root: root) }
         if !found.isEmpty { throw PromotionError.conflict(found) }
         let journal = try makeJournal(id: id, changeSet: changeSet, base: base, apply: apply)
@@ -86,8 +89,7 @@ extension Promoter {
             try store.write(
                 StagedInodes(inodes: moves.staged.map { $0.map { String($0) } }), as: JournalStore.staged, of: id)
             try moves.syncFileSystems()
-            let now = clock()
-            try store.write(try Deadman(deadline: now + watch, now: now), as: JournalStore.deadman, of: id)
+            try arm(id, watch: watch, keeps: keeps)
             try setPhase(.applying, of: id)
             for number in journal.steps.indices { try moves.advance(number) }
             try moves.restoreTimes { !journal.parents[$0].changesNames }

@@ -8,9 +8,12 @@ struct LiveApplier: Sendable {
     let systemctl: String
     /// Until a reload, restart or command is killed and counts as failed.
     var timeout: Duration = .seconds(120)
+    /// Does nothing, successfully: what would take the files up starts later anyway.
+    var isSilent = false
 
     func apply(_ apply: LiveApply) async -> [ApplyReport] {
         var reports: [ApplyReport] = []
+        guard !isSilent else { return reports }
         for unit in apply.reload where reports.allSatisfy(\.succeeded) { reports.append(await control("reload", unit)) }
         for unit in apply.restart where reports.allSatisfy(\.succeeded) {
             reports.append(await control("restart", unit))

@@ -20,9 +20,12 @@ extension Promoter {
     ///   - id: A name that was never used before.
     ///   - intent: The commands.
     ///   - watch: Seconds until the rollback is due unless ``confirm(id:)`` comes first.
+    ///   - keeps: The mission declares a rollback harmful: an unconfirmed promotion is frozen instead.
     /// - Returns: Promoted; rolled back, where `undo` ran; or frozen.
     /// - Throws: ``PromotionError/conflict(_:)`` where a declared input or executable is another one; nothing was run then.
-    public func rerun(id: String, intent: RerunIntent, watch: Double = 1800) async throws -> PromotionResult {
+    public func rerun(
+        id: String, intent: RerunIntent, watch: Double = 1800, keeps: Bool = false
+    ) async throws -> PromotionResult {
         try JournalStore.check(id)
         let lock = try store.lock()
         defer { lock.close() }
@@ -30,7 +33,7 @@ extension Promoter {
         try recordIntent(
             "promotion.intent", ["id": .string(id), "promote": "rerun", "intent": .string(intent.digest.hex)])
         do {
-            try begin(id, intent, watch)
+            try await Threads.run("promote") { try begin(id, intent, watch, keeps) }
             let runner = CommandRunner(directory: store.path(id), calls: calls)
             let report = try await runner.run(.run, intent.run, of: intent)
             try setPhase(.ran, of: id) { $0.commands.append(report) }
@@ -44,15 +47,14 @@ extension Promoter {
         }
     }
 
-    private func begin(_ id: String, _ intent: RerunIntent, _ watch: Double) throws {
+    private func begin(_ id: String, _ intent: RerunIntent, _ watch: Double, _ keeps: Bool) throws {
         do {
             let found = try calls.call(.inspect, BytePath(root)) { try intent.reads.conflicts(root: root) }
             if !found.isEmpty { throw PromotionError.conflict(found) }
             try store.create(id)
             try store.write(intent.document, as: JournalStore.intent, of: id)
             try setPhase(.intended, of: id) { $0.kind = .rerun }
-            let now = clock()
-            try store.write(try Deadman(deadline: now + watch, now: now), as: JournalStore.deadman, of: id)
+            try arm(id, watch: watch, keeps: keeps)
             try CommandRunner(directory: store.path(id), calls: calls).permit(.run)
             // Looked at again at the last moment: preparing took its time.
             let later = try calls.call(.inspect, BytePath(root)) { try intent.reads.conflicts(root: root) }
