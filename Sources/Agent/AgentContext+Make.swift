@@ -40,9 +40,13 @@ extension AgentContext {
         bench.permissions = permissions
         bench.hidden = PersonalPaths.existing() + [configuration.tokenFile]
         let journal = try Journal(directory: places.journal, key: key, name: "agent")
+        let libexec = String(bench.helper[..<(bench.helper.lastIndex(of: "/") ?? bench.helper.endIndex)])
+        let launcher = GuardLauncher(
+            state: places.promotions, blobs: places.blobs, program: GuardLauncher.locate(in: [libexec]))
         let promoter = Promoter(
             root: "/", state: places.promotions, blobs: bench.blobs,
-            record: { kind, body in _ = try journal.append(kind: kind, body: body) })
+            record: { kind, body in _ = try journal.append(kind: kind, body: body) },
+            guardian: { try launcher.start($0) })
         let token = try Files.readString(configuration.tokenFile).split(separator: "\n").first.map(String.init) ?? ""
         return AgentContext(
             places: places, configuration: configuration, bench: bench, key: key, journal: journal, promoter: promoter,

@@ -181,10 +181,11 @@ extension AgentService {
             case .files:
                 result = try await promoter.promote(
                     id: id, changeSet: input.changeSet, base: input.base, apply: input.mission.live.apply,
-                    watch: watch + 60)
+                    watch: watch + 60, keeps: input.mission.live.rollbackHarmful)
             case .rerun:
                 result = try await promoter.rerun(
-                    id: id, intent: try Self.intent(input.mission, reads: input.base), watch: watch + 60)
+                    id: id, intent: try Self.intent(input.mission, reads: input.base), watch: watch + 60,
+                    keeps: input.mission.live.rollbackHarmful)
             }
         } catch PromotionError.conflict(let conflicts) {
             try? journal("promotion.conflict", mission, ["promotion": .string(id)])

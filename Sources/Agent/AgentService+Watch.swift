@@ -102,7 +102,8 @@ extension AgentService {
             if !isWatched(record) {
                 try verify(request.act, mission: view.mission)
             }
-            await rollBack(view.mission, record, reason: "\(request.by) asked for it: \(request.reason)")
+            await rollBack(
+                view.mission, record, reason: "\(request.by) asked for it: \(request.reason)", isAsked: true)
         } catch {
             context.logger.warning("a rollback was refused: \(error)", metadata: ["mission": "\(request.mission_id)"])
             try? await say(request.mission_id, "rollback", "The rollback was refused: \(error)")
@@ -140,10 +141,15 @@ extension AgentService {
         }
     }
 
-    private func rollBack(_ mission: Mission, _ record: PromotionRecord, reason: String) async {
+    /// `isAsked`: a person wants it, who decides also about a change that declares a rollback harmful.
+    private func rollBack(
+        _ mission: Mission, _ record: PromotionRecord, reason: String, isAsked: Bool = false
+    ) async {
         // Whatever can't be recorded or reported must not keep live from being restored (DESIGN section 8.6).
         try? journal("rollback.intent", mission, ["promotion": .string(record.promotion)])
-        if (try? ownFile(mission.id))?.live.rollbackHarmful ?? false {
+        if !isAsked, (try? ownFile(mission.id))?.live.rollbackHarmful ?? false {
+            try? context.promoter.keep(
+                id: record.promotion, reason: "\(reason) The mission declares a rollback harmful")
             try? journal("rollback.frozen", mission, ["promotion": .string(record.promotion)])
             _ = try? await report(
                 .rollbackFrozen, mission.id,

@@ -173,13 +173,14 @@ public actor AgentService {
         tasks[mission]?.task.cancel()
         let result: RollbackResult
         do {
-            result = try await context.promoter.rollback(id: id)
+            result = try await context.promoter.expire(id: id)
         } catch {
             // Busy or in trouble: it stays due, and is tried again.
             context.logger.error("the promotion \(id) was not confirmed in time, and its rollback failed: \(error)")
             return
         }
-        context.logger.error("the promotion \(id) was not confirmed in time and is rolled back")
+        context.logger.error(
+            "the promotion \(id) was not confirmed in time and is \(result == .rolledBack ? "rolled back" : "frozen")")
         _ = try? context.journal.append(kind: "deadman.fired", mission: mission, body: ["promotion": .string(id)])
         let event: MissionEvent = result == .rolledBack ? .rolledBack : .rollbackFrozen
         Task {

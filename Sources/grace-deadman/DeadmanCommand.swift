@@ -10,7 +10,8 @@ import Promotion
 struct DeadmanCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "grace-deadman",
-        abstract: "Takes a promotion back unless the watch confirms it in time. Started by grace, and by systemd at boot.",
+        abstract:
+            "Takes a promotion back unless the watch confirms it in time. Started by grace, and by systemd at boot.",
         subcommands: [Guard.self, Boot.self])
 
     static func main() async {
@@ -114,7 +115,8 @@ struct Boot: AsyncParsableCommand {
             }
         }
         let launcher = GuardLauncher(
-            state: options.state, blobs: options.blobs, root: options.root, program: try Files.readlink("/proc/self/exe").string)
+            state: options.state, blobs: options.blobs, root: options.root,
+            program: try Files.readlink("/proc/self/exe").string)
         for id in try promoter.watched() {
             do {
                 try launcher.start(id)

@@ -205,6 +205,30 @@ struct ExecutionTests {
         }
     }
 
+    @Test("a change that declares a rollback harmful stays when its watch fails; a person may still take it back")
+    func harmful() async throws {
+        try await Ground.with { ground async throws in
+            let watch = WatchSpecification(duration: 600, probes: [Probe(http: "http://127.0.0.1:1/")], interval: 0.01)
+            var site = try await Site(ground, watch: watch, rollbackHarmful: true)
+            try await site.authorize()
+            let service = site.service
+            await service.execute(site.mission)
+            site.mission.phase = .monitoring
+            await service.watch(site.mission)
+            #expect(site.link.events == [.promoted, .rollbackFrozen])
+            #expect(site.link.reasons.last?.contains("a person must look") ?? false)
+            #expect(site.liveText == Site.new)
+            // Nothing is armed any more: no deadline takes back what must not be.
+            #expect(try site.context.promoter.watched().isEmpty)
+            site.mission.phase = .frozen
+            let shown = site.mission
+            site.link.set { $0.missions = [shown] }
+            await service.requestedRollback(
+                WorkRequest(mission_id: "m-1", kind: "rollback", by: "x", reason: "y", act: nil))
+            #expect(site.liveText == Site.old)
+        }
+    }
+
     @Test("a watch that sees nothing wrong ends in completion and disarms")
     func passes() async throws {
         try await Ground.with { ground async throws in

@@ -20,7 +20,8 @@ struct DeadmanTests {
 
     private func launcher(_ fixture: Fixture) throws -> GuardLauncher {
         GuardLauncher(
-            state: fixture.state, blobs: fixture.directory + "/blobs", root: fixture.root, program: try Products.deadman(),
+            state: fixture.state, blobs: fixture.directory + "/blobs", root: fixture.root,
+            program: try Products.deadman(),
             systemd: "/nowhere")
     }
 

@@ -51,8 +51,9 @@ public struct GuardLauncher: Sendable {
                 child = try Processes.spawn(
                     "systemd-run",
                     arguments: [
-                        "--quiet", "--collect", "--unit=grace-deadman-\(id)", "--property=OOMScoreAdjust=-900", "--",
-                        program,
+                        // Without default dependencies it starts at once during boot too, and stays until the very end.
+                        "--quiet", "--collect", "--unit=grace-deadman-\(id)", "--property=DefaultDependencies=no",
+                        "--property=OOMScoreAdjust=-900", "--", program,
                     ] + arguments, descriptors: [(2, 2)], directory: "/", group: .session)
             } else {
                 child = try Processes.spawn(

@@ -57,6 +57,7 @@ public struct Guardian: Sendable {
     ///   - id: The promotion.
     ///   - complain: Gets a sentence for an attempt that failed, once for each reason.
     /// - Returns: Why there is nothing left to do.
+    /// - Throws: `CancellationError` alone.
     public func watch(id: String, complain: @Sendable (String) -> Void) async throws -> Ending {
         var complaint = ""
         while true {

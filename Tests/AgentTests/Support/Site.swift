@@ -41,7 +41,9 @@ struct Site {
     var service: AgentService { AgentService(context) }
     func folder() throws -> MissionFolder { try context.folder(mission.id) }
 
-    init(_ ground: Ground, watch: WatchSpecification = WatchSpecification(duration: 60)) async throws {
+    init(
+        _ ground: Ground, watch: WatchSpecification = WatchSpecification(duration: 60), rollbackHarmful: Bool = false
+    ) async throws {
         self.ground = ground
         try HostSetup(places: ground.places).makeDirectories(coordinatorUser: (geteuid(), getegid()))
         try ground.write("live" + Self.path, Self.old)
@@ -74,7 +76,7 @@ struct Site {
             change: ChangeSpecification(
                 action: .files([FileChange(path: Self.path, content: Data(Self.new.utf8).base64EncodedString())])),
             trial: TrialPlan(boundaries: [Boundary(kpi: .latency_p95, role: .goal, amount: 0.1)]),
-            live: LiveSpecification(watch: watch))
+            live: LiveSpecification(watch: watch, rollbackHarmful: rollbackHarmful))
         let host = HostIdentity(id: Digest(of: key.publicKey.raw).hex, name: "app1", kernel: "6.1")
         mission = Mission(
             id: "m-1", file: file, digest: try file.digest, phase: .liveExecution, host: host.id,
