@@ -96,6 +96,12 @@ var targets: [Target] = [
         sources: ["Sources"],
         swiftSettings: strict),
 
+    // Programs that tests start; they are nobody else's.
+    .executableTarget(name: "syscall-killer", path: "Tests/Programs/SyscallKiller", cSettings: strictC),
+    .executableTarget(
+        name: "promotion-victim", dependencies: ["Fork", "Linux", "Promotion"], path: "Tests/Programs/PromotionVictim",
+        swiftSettings: strict),
+
     tests("Documents"),
     tests("Linux"),
     tests("Cgroups", ["Linux"]),
@@ -139,7 +145,7 @@ if let only = Context.environment["GRACE_ROOMS"], !only.isEmpty {
         frontier = next
     }
     if wanted.contains("Sandbox") { wanted.insert("grace-sandbox") }  // started by path, not linked
-    if wanted.contains("Promotion") { wanted.insert("grace-deadman") }
+    if wanted.contains("Promotion") { wanted.formUnion(["grace-deadman", "syscall-killer", "promotion-victim"]) }
     let rooms = Set(only.split(separator: ",").map { String($0) + "Tests" })
     targets = targets.filter { wanted.contains($0.name) || (rooms.contains($0.name)) }
 }

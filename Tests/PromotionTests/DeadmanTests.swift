@@ -21,7 +21,7 @@ struct DeadmanTests {
     private func launcher(_ fixture: Fixture) throws -> GuardLauncher {
         GuardLauncher(
             state: fixture.state, blobs: fixture.directory + "/blobs", root: fixture.root,
-            program: try Products.deadman(),
+            program: try Products.path("grace-deadman"),
             systemd: "/nowhere")
     }
 
@@ -34,7 +34,7 @@ struct DeadmanTests {
 
     private func run(_ fixture: Fixture, _ arguments: [String]) async throws -> ProcessOutput {
         try await Processes.run(
-            try Products.deadman(),
+            try Products.path("grace-deadman"),
             arguments: Array(arguments.prefix(1)) + [
                 "--state", fixture.state, "--blobs", fixture.directory + "/blobs", "--root", fixture.root,
             ] + arguments.dropFirst(), timeout: .seconds(60))
@@ -223,17 +223,5 @@ struct DeadmanTests {
             })
         #expect(try await guardian.watch(id: "m") { _ in } == .settled(.confirmed))
         #expect(try fixture.text("/conf") == "new")
-    }
-}
-
-/// The programs of this build.
-enum Products {
-    static func deadman() throws -> String {
-        // The test bundle is mapped into this process and lies among the products.
-        for line in try Files.readString("/proc/self/maps").split(separator: "\n") where line.hasSuffix(".xctest") {
-            guard let start = line.firstIndex(of: "/"), let end = line.lastIndex(of: "/"), start < end else { continue }
-            return try #require(GuardLauncher.locate(in: [String(line[start..<end])]))
-        }
-        throw GuardError("the test bundle is not among the mapped files.")
     }
 }

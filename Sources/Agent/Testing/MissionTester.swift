@@ -246,7 +246,7 @@ public struct MissionTester: Sendable {
         let parts = result.kpis.filter { $0.role != .shown }.map { kpi in
             let points = kpi.kpi.scale == .percentagePoints
             let estimate = kpi.estimate.map { value in
-                let scaled = (value * 1000).rounded() / 10
+                let scaled = (value * 1000).rounded() / 10 + 0  // never “-0”
                 return "\(scaled >= 0 ? "+" : "")\(scaled)\(points ? " pp" : " %")"
             }
             return "\(kpi.kpi.rawValue) \(estimate ?? "not measured") (E \(Int(min(kpi.maxE, 99999))))"

@@ -1,0 +1,158 @@
+import Fork
+import FoundationEssentials
+import Glibc
+import Linux
+import Testing
+
+@testable import Promotion
+
+/// A real process, killed with SIGKILL right after its n-th system call.
+///
+/// `GRACE_KILLS=all` takes every call that changes files; without it a sample of them, from a printed seed.
+@Suite(.enabled(if: isRoot, "needs root: files get owners of their own"))
+struct KillTests {
+    private struct End {
+        var calls: Int
+        var last: Int
+        var isKilled: Bool
+        var status: Int
+    }
+
+    private func run(_ what: String, _ fixture: Fixture, killAfter number: Int, all: Bool = false) async throws -> End {
+        let output = try await Processes.run(
+            try Products.path("syscall-killer"),
+            arguments: (all ? [] : ["--changing"]) + [
+                String(number), try Products.path("promotion-victim"), what, fixture.directory,
+            ], timeout: .seconds(120))
+        let text = String(decoding: output.stdout, as: UTF8.self)
+        var values: [String: Int] = [:]
+        for word in text.split(whereSeparator: \.isWhitespace) {
+            let parts = word.split(separator: "=")
+            if parts.count == 2 { values[String(parts[0])] = Int(parts[1]) }
+        }
+        return End(
+            calls: try #require(values["calls"], "\(text)"), last: try #require(values["last"]),
+            isKilled: values["killed"] == 1, status: try #require(values["status"]))
+    }
+
+    /// A fresh tree with a change set over every transition, its documents where the victim reads them.
+    private func prepare(_ fixture: Fixture) throws {
+        let (changes, base) = try fixture.everyTransition()
+        try Files.writeAtomically(fixture.directory + "/changes.json", changes.manifest)
+        try Files.writeAtomically(fixture.directory + "/base.json", base.document)
+    }
+
+    /// The numbers to kill at: all of them, or some spread over the whole.
+    private func numbers(_ count: Int, _ name: String, sample: Int = 40) -> [Int] {
+        if Processes.currentEnvironment()["GRACE_KILLS"] == "all" { return Array(1...count) }
+        let seed = UInt64.random(in: .min ... .max)
+        print("\(name): seed \(seed), \(count) calls")
+        var random = SeededRandom(state: seed)
+        let width = max(1, count / sample)
+        return stride(from: 1, through: count, by: width).map {
+            min(count, $0 + Int.random(in: 0..<width, using: &random))
+        }
+    }
+
+    private func expectWhole(
+        _ fixture: Fixture, _ old: [String: String], _ new: [String: String], _ note: String
+    ) throws -> Bool {
+        let (tree, hidden) = try fixture.picture()
+        let phase = fixture.promoter().status(id: "m")?.phase
+        let isNew = phase == .promoted
+        let wanted = isNew ? new : old
+        let wrong = Set(tree.keys).union(wanted.keys).sorted().filter { tree[$0] != wanted[$0] }
+        #expect(
+            wrong.isEmpty,
+            "\(note), \(phase.map(\.rawValue) ?? "nothing"): \(wrong.map { "\($0): \(tree[$0] ?? "absent") instead of \(wanted[$0] ?? "absent")" })"
+        )
+        if !isNew {
+            #expect(phase == nil || phase == .rolledBack, "\(note): \(phase.map(\.rawValue) ?? "-")")
+            #expect(hidden.isEmpty, "\(note): left behind \(hidden)")
+        }
+        // The journal agrees: live is never new without its intent there first.
+        let journal = (try? Files.readString(fixture.directory + "/journal")) ?? ""
+        if isNew { #expect(journal.contains("promotion.intent\n"), "\(note)") }
+        return isNew
+    }
+
+    @Test func aPromoterKilledAfterAnySystemCallLeavesLiveEntirelyOldOrEntirelyNew() async throws {
+        let fixture = try Fixture(inMemory: true)
+        try prepare(fixture)
+        let old = try fixture.picture().tree
+        let whole = try await run("promote", fixture, killAfter: 0)
+        #expect(whole.status == 0 && !whole.isKilled && whole.calls > 200)
+        let new = try fixture.picture().tree
+        var ends: Set<Bool> = []
+        for number in numbers(whole.calls, "promote") + [whole.calls] {
+            try prepare(fixture)
+            try? Files.removeTree(fixture.directory + "/journal")
+            let end = try await run("promote", fixture, killAfter: number)
+            _ = try await fixture.promoter().recover()
+            let note = "killed after call \(number) of \(whole.calls) (system call \(end.last))"
+            ends.insert(try expectWhole(fixture, old, new, note))
+            #expect(try await fixture.promoter().recover().isEmpty, "\(note): recovered twice")
+        }
+        #expect(ends == [true, false], "kills before and after the commit were both tried")
+    }
+
+    @Test func aRollbackKilledAfterAnySystemCallEndsEntirelyOldOrIsStillEntirelyNew() async throws {
+        let fixture = try Fixture(inMemory: true)
+        try prepare(fixture)
+        let old = try fixture.picture().tree
+        _ = try await run("promote", fixture, killAfter: 0)
+        let new = try fixture.picture().tree
+        let whole = try await run("rollback", fixture, killAfter: 0)
+        #expect(whole.status == 0 && whole.calls > 50)
+        #expect(try fixture.picture().tree == old)
+        for number in numbers(whole.calls, "rollback", sample: 25) {
+            try prepare(fixture)
+            _ = try await run("promote", fixture, killAfter: 0)
+            let end = try await run("rollback", fixture, killAfter: number)
+            _ = try await fixture.promoter().recover()
+            _ = try expectWhole(
+                fixture, old, new, "rollback killed after call \(number) of \(whole.calls) (system call \(end.last))")
+        }
+    }
+
+    @Test func aRecoveryKilledAfterAnySystemCallIsFinishedByTheNext() async throws {
+        let fixture = try Fixture(inMemory: true)
+        try prepare(fixture)
+        let old = try fixture.picture().tree
+        let whole = try await run("promote", fixture, killAfter: 0)
+        let new = try fixture.picture().tree
+        // Half-way through the moves, so that there is something to recover.
+        let half = whole.calls * 3 / 4
+        try prepare(fixture)
+        _ = try await run("promote", fixture, killAfter: half)
+        let recovery = try await run("recover", fixture, killAfter: 0)
+        #expect(recovery.calls > 20)
+        for number in numbers(recovery.calls, "recover", sample: 20) {
+            try prepare(fixture)
+            _ = try await run("promote", fixture, killAfter: half)
+            _ = try await run("recover", fixture, killAfter: number)
+            _ = try await fixture.promoter().recover()
+            _ = try expectWhole(
+                fixture, old, new, "promotion killed after call \(half), recovery after \(number) of \(recovery.calls)")
+        }
+    }
+
+    @Test func aRerunKilledAfterAnySystemCallHasRunAtMostOnceAndItsEffectDecides() async throws {
+        let fixture = try Fixture(inMemory: true)
+        let whole = try await run("rerun", fixture, killAfter: 0)
+        #expect(whole.status == 0 && whole.calls > 30)
+        for number in numbers(whole.calls, "rerun", sample: 25) {
+            try fixture.reset()
+            let end = try await run("rerun", fixture, killAfter: number)
+            _ = try await fixture.promoter().recover()
+            let note = "killed after call \(number) of \(whole.calls) (system call \(end.last))"
+            let lines = (try? Files.readString(fixture.path("/ran")))?.split(separator: "\n").count ?? 0
+            #expect(lines <= 1, "\(note): the command ran \(lines) times")
+            switch fixture.promoter().status(id: "m")?.phase {
+            case .promoted: #expect(lines == 1, "\(note)")
+            case nil, .rolledBack: #expect(lines == 0, "\(note)")
+            case let other: Issue.record("\(note): \(other.map(\.rawValue) ?? "-")")
+            }
+        }
+    }
+}
