@@ -38,6 +38,7 @@ extension AgentContext {
         permissions.snapshotCommands.formUnion(own.flatMap { $0.sandbox.snapshot.compactMap(\.command) })
         permissions.secrets.formUnion(own.flatMap { $0.services.flatMap { $0.secrets.values.map(\.file) } })
         bench.permissions = permissions
+        bench.live = try LiveGuard.ofThisHost(configuration.live, cgroups: bench.cgroups, group: configuration.cgroup)
         bench.hidden = PersonalPaths.existing() + [configuration.tokenFile]
         let journal = try Journal(directory: places.journal, key: key, name: "agent")
         let libexec = String(bench.helper[..<(bench.helper.lastIndex(of: "/") ?? bench.helper.endIndex)])
@@ -99,15 +100,17 @@ extension TestBench {
         let engine = SandboxEngine(
             cgroups: cgroups, cgroupParent: configuration.cgroup, helper: helper, scratch: places.scratch)
         let mask = places.all + configuration.protected
-        let view: @Sendable () throws -> HostView = { HostView.current(mounts: try MountInfo.read(), mask: mask) }
         var bench = TestBench(
-            engine: engine, cgroups: cgroups, forks: ForkStore(root: places.forks, view: try view()),
+            engine: engine, cgroups: cgroups,
+            forks: {
+                ForkStore(root: places.forks, view: HostView.current(mounts: try MountInfo.read(), mask: mask))
+            },
             blobs: BlobStore(root: places.blobs), profiles: profiles, helper: helper,
-            masks: places.all + configuration.protected,
+            masks: mask,
             processors: max(0.1, configuration.trialShare * Double(Kernel.onlineProcessors())), host: host,
             now: { Date() },
             random: SystemRandomNumberGenerator())
-        bench.currentView = view
+        bench.weight = configuration.trialWeight
         return bench
     }
 }

@@ -230,7 +230,7 @@ extension AgentService {
             try folder.write("promotion.json", record)
         }
         try? journal("promotion.done", mission, ["promotion": .string(record.promotion)])
-        try? context.bench.forks.discard(id: mission.id)
+        try? context.bench.forks().discard(id: mission.id)
         let what = paths.flatMap { $0 > 0 ? "\($0) paths are live" : nil } ?? "the change is live"
         _ = try await report(.promoted, mission.id, reason: what, body: ["promotion": .string(record.promotion)])
     }

@@ -38,7 +38,10 @@ extension AgentService {
                         ProgressReport(stage: step.stage, text: step.text, body: step.body), mission: mission.id)
                 }
             ).run()
+            rest.ended()
             try await publish(outcome, mission, folder)
+        } catch let suffering as LiveSuffers {
+            await pause(mission, suffering)
         } catch is CancellationError {
             context.logger.notice("the test stops", metadata: ["mission": "\(mission.id)"])
         } catch let error as LinkError where error.isPassing {
@@ -51,6 +54,20 @@ extension AgentService {
             try? journal("test.failed", mission)
             _ = try? await report(.testFailed, mission.id, reason: "\(error)")
         }
+    }
+
+    /// The trial stops for live's sake. That is no verdict on the change: the mission waits for more testing, and the same trial
+    /// goes on from its recorded blocks after a rest.
+    private func pause(_ mission: Mission, _ suffering: LiveSuffers) async {
+        let blocks = ((try? context.folder(mission.id).blocks()) ?? []).count
+        let wait = rest.stopped(
+            mission.id, blocks: blocks, at: context.now.timeIntervalSince1970, rest: context.configuration.live.rest)
+        let reason =
+            "Paused for live's sake: \(suffering). \(blocks == 1 ? "1 block is" : "\(blocks) blocks are") kept, and the same trial goes on in \(Span(seconds: wait)) at the earliest."
+        context.logger.warning("\(reason)", metadata: ["mission": "\(mission.id)"])
+        try? journal("test.paused", mission, ["reason": .string("\(suffering)"), "blocks": .integer(Int64(blocks))])
+        try? await say(mission, "trial", reason)
+        _ = try? await report(.testInconclusive, mission.id, reason: reason)
     }
 
     private func publish(_ outcome: MissionTester.Outcome, _ mission: Mission, _ folder: MissionFolder) async throws {

@@ -167,32 +167,43 @@ extension AgentService {
             }
         } catch {
             try? journal("rollback.failed", mission, ["promotion": .string(record.promotion)])
-            await reportRollback(mission, .rollbackFrozen, "\(reason) The rollback failed: \(error)")
+            await report(
+                .rollbackFrozen, mission.id, begun: mission.phase == .rollingBack,
+                "\(reason) The rollback failed: \(error)")
             return
         }
-        switch result {
-        case .rolledBack:
-            try? journal("rollback.done", mission, ["promotion": .string(record.promotion)])
-            await reportRollback(mission, .rolledBack, reason)
-        case .frozen(let conflicts):
-            try? journal("rollback.frozen", mission, ["promotion": .string(record.promotion)])
-            let why =
-                conflicts.isEmpty
-                ? context.promoter.status(id: record.promotion)?.reason ?? "its effect is unknown"
-                : conflicts.map(\.description).joined(separator: "; ")
-            await reportRollback(mission, .rollbackFrozen, "\(reason) A rollback would overwrite later changes: \(why)")
-        }
+        await conclude(
+            result, record.promotion, mission: mission.id, begun: mission.phase == .rollingBack, reason)
     }
 
-    private func reportRollback(_ mission: Mission, _ event: MissionEvent, _ reason: String) async {
+    /// What a rollback came to goes into the journal and to the coordinator: one way for the watch, people and the deadman.
+    /// `begun`: the coordinator knows already that it began.
+    func conclude(_ result: RollbackResult, _ promotion: String, mission: String, begun: Bool, _ reason: String) async {
+        let frozen: [String]?
+        switch result {
+        case .rolledBack: frozen = nil
+        case .frozen(let conflicts): frozen = conflicts.map(\.description)
+        }
+        _ = try? context.journal.append(
+            kind: frozen == nil ? "rollback.done" : "rollback.frozen", mission: mission,
+            body: ["promotion": .string(promotion)])
+        guard let frozen else { return await report(.rolledBack, mission, begun: begun, reason) }
+        let why =
+            frozen.isEmpty
+            ? context.promoter.status(id: promotion)?.reason ?? "its effect is unknown"
+            : frozen.joined(separator: "; ")
+        await report(
+            .rollbackFrozen, mission, begun: begun, "\(reason) A rollback would overwrite later changes: \(why)")
+    }
+
+    private func report(_ event: MissionEvent, _ mission: String, begun: Bool, _ reason: String) async {
         do {
-            if mission.phase != .rollingBack {
-                _ = try await report(.rollbackStarted, mission.id, reason: reason)
-            }
-            _ = try await report(event, mission.id, reason: reason)
+            // Where the coordinator knows already that it began, it refuses this, and takes the end all the same.
+            if !begun { _ = try? await report(.rollbackStarted, mission, reason: reason) }
+            _ = try await report(event, mission, reason: reason)
             try? await spool.flush()
         } catch {
-            context.logger.error("\(error)", metadata: ["mission": "\(mission.id)"])
+            context.logger.error("\(error)", metadata: ["mission": "\(mission)"])
         }
     }
 

@@ -55,6 +55,8 @@ public actor AgentService {
     let spool: JournalSpool
     private var tasks: [String: (kind: String, task: Task<Void, Never>)] = [:]
     private var testing: String?
+    /// No trial begins before this is over.
+    var rest = TrialRest()
     private var isEnrolled = false
     private var lastComplaint = ""
 
@@ -149,7 +151,7 @@ public actor AgentService {
 
     /// Forks of missions that are settled, rejected or cancelled ones above all, are only disk space.
     private func discardForks(but open: Set<String>) async {
-        let forks = context.bench.forks
+        guard let forks = try? context.bench.forks() else { return }
         for id in (try? forks.list()) ?? [] where !open.contains(id) && tasks[id] == nil {
             guard let view = try? await context.link.mission(id), view.mission.phase.isSettled, tasks[id] == nil else {
                 continue
@@ -182,10 +184,8 @@ public actor AgentService {
         context.logger.error(
             "the promotion \(id) was not confirmed in time and is \(result == .rolledBack ? "rolled back" : "frozen")")
         _ = try? context.journal.append(kind: "deadman.fired", mission: mission, body: ["promotion": .string(id)])
-        let event: MissionEvent = result == .rolledBack ? .rolledBack : .rollbackFrozen
         Task {
-            _ = try? await report(.rollbackStarted, mission, reason: "no watch confirmed the promotion in time")
-            _ = try? await report(event, mission, reason: "no watch confirmed the promotion in time")
+            await conclude(result, id, mission: mission, begun: false, "No watch confirmed the promotion in time.")
         }
     }
 
@@ -209,7 +209,7 @@ public actor AgentService {
     private func begin(_ mission: Mission) {
         switch mission.phase {
         case .detected, .sandboxTesting, .needsMoreTesting:
-            guard !isPaused, testing == nil else { return }
+            guard !isPaused, testing == nil, context.now.timeIntervalSince1970 >= rest.until else { return }
             testing = mission.id
             start(mission, "test") { await self.test(mission) }
         case .liveExecution:

@@ -42,7 +42,7 @@ extension Cgroup {
     }
 
     /// Makes what lies above the cgroup, and on version 2 switches the controllers on, from the root down.
-    private static func prepareAncestors(of path: String, root: String, isUnified: Bool, host: CgroupHost) throws {
+    static func prepareAncestors(of path: String, root: String, isUnified: Bool, host: CgroupHost) throws {
         var directory = root
         let names = path.split(separator: "/")
         for (depth, name) in names.enumerated() {

@@ -60,18 +60,23 @@ extension Cgroup {
         try put("\(shares)", "cpu.shares", of: .cpu, limit: "cpuWeight") { $0 == "\(shares)" }
     }
 
-    /// Which file there is depends on the scheduler: `io.weight` (iocost), else BFQ's own, whose range ends at 1000.
+    /// Which files there are depends on the schedulers: `io.weight` (iocost) and BFQ's own, whose range ends at 1000. Either may
+    /// be the one that a disk heeds, so each that is there is set.
     private func setIOWeight(_ weight: Int) throws {
         let files = isUnified(.io) ? ["io.weight", "io.bfq.weight"] : ["blkio.weight", "blkio.bfq.weight"]
-        guard let place = place(.io), let file = files.first(where: { CgroupHost.exists("\(place.directory)/\($0)") })
-        else {
+        let present = files.filter { file in place(.io).map { CgroupHost.exists("\($0.directory)/\(file)") } ?? false }
+        guard !present.isEmpty else {
             throw CgroupError.limit(
                 "ioWeight", path: path,
                 reason: host.missing[.io]
                     ?? "the kernel offers none of \(files.joined(separator: ", ")): it needs iocost or BFQ")
         }
-        let value = file == "io.weight" ? weight : min(1000, weight)
-        try put("\(value)", file, of: .io, limit: "ioWeight") { $0 == "\(value)" || $0.hasPrefix("default \(value)") }
+        for file in present {
+            let value = file == "io.weight" ? weight : min(1000, weight)
+            try put("\(value)", file, of: .io, limit: "ioWeight") {
+                $0 == "\(value)" || $0.hasPrefix("default \(value)")
+            }
+        }
     }
 
     private func isUnified(_ controller: Controller) -> Bool { host.homes[controller] == .unified }

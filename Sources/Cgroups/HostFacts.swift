@@ -49,6 +49,17 @@ public struct HostFacts: Codable, Equatable, Sendable {
         return facts
     }
 
+    /// Memory in all and what a new program may get without swapping, in bytes.
+    ///
+    /// - Throws: `SystemError`, `EINVAL` where the file names neither (`MemAvailable` is there since Linux 3.14).
+    public static func memory(file: String = "/proc/meminfo") throws -> (total: Int64, available: Int64) {
+        let figures = parse(meminfo: try Files.readString(file, limit: 1 << 20))
+        guard let total = figures["MemTotal"], let available = figures["MemAvailable"] else {
+            throw SystemError(call: "parse", subject: file, code: 22)
+        }
+        return (total, available)
+    }
+
     /// Bytes by name; the file's `kB` are KiB.
     static func parse(meminfo text: String) -> [String: Int64] {
         var result: [String: Int64] = [:]

@@ -76,6 +76,34 @@ struct AgentServiceTests {
         }
     }
 
+    @Test(
+        "for live's sake a trial waits: nothing is decided, the reason is said, and no other begins before the rest is over"
+    )
+    func suffers() async throws {
+        try await Ground.with { ground async throws in
+            var site = try await Site(ground)
+            site.mission.phase = .detected
+            site.context.bench.live = LiveGuardTests.guarding { _ in LiveSample(memoryAvailable: 0) }
+            let mission = site.mission
+            site.link.set { $0.missions = [mission] }
+            let service = site.service
+            let link = site.link
+            let running = Task { try await service.run() }
+            defer { running.cancel() }
+            try await Self.eventually { link.events.contains(.testInconclusive) }
+            let polls = link[\.polls]
+            try await Self.eventually { link[\.polls] >= polls + 3 }
+            running.cancel()
+            _ = try? await running.value
+            #expect(link.events == [.testStarted, .testInconclusive], "it rests before it is tried again")
+            let reason = link.reasons.last ?? ""
+            #expect(reason.hasPrefix("Paused for live's sake: the sandbox may take"), "\(reason)")
+            #expect(reason.contains("0 blocks are kept, and the same trial goes on in 1m at the earliest."))
+            #expect(MissionPhase.sandboxTesting.next(on: .testInconclusive) == .needsMoreTesting)
+            #expect(try site.context.journal.entries().map(\.kind) == ["test.started", "test.paused"])
+        }
+    }
+
     @Test("a coordinator with another ledger key gets nothing")
     func pin() async throws {
         try await Ground.with { ground async throws in

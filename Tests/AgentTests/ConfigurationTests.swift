@@ -17,6 +17,9 @@ struct ConfigurationTests {
         #expect(settings.coordinator == "http://127.0.0.1:8420")
         #expect(settings.trustThreshold == 0.95 && settings.trialShare == 0.25 && settings.cgroup == "grace")
         #expect(settings.labels.isEmpty && settings.protected.isEmpty)
+        #expect(settings.trialWeight == 10 && settings.live.memoryReserve == .share(0.1))
+        #expect(settings.live.pressure == [.cpu: 1, .memory: 0.1, .io: 0.5])
+        #expect(settings.live.lasting == 10 && settings.live.rest == 60)
     }
 
     @Test("every key is taken")
@@ -30,6 +33,9 @@ struct ConfigurationTests {
             trust_threshold: 99%
             cgroup: ops/grace
             trial_share: 0.1
+            trial_weight: 25
+            memory_reserve: 2Gi
+            pressure: {cpu: 80%, memory: 5%, io: 0.25, for: 20s, rest: 5m}
             protected: [/srv/payroll, /opt/hsm]
             """)
         #expect(settings.name == "db7" && settings.labels == ["role": "db", "zone": "7"])
@@ -37,6 +43,12 @@ struct ConfigurationTests {
         #expect(
             settings.tokenFile == "/etc/grace/token" && settings.trustThreshold == 0.99
                 && settings.cgroup == "ops/grace")
+        #expect(settings.trialWeight == 25)
+        #expect(
+            settings.live
+                == LiveLimits(
+                    memoryReserve: .bytes(2 << 30), pressure: [.cpu: 0.8, .memory: 0.05, .io: 0.25], lasting: 20,
+                    rest: 300))
         #expect(settings.trialShare == 0.1 && settings.protected == ["/srv/payroll", "/opt/hsm"])
     }
 
@@ -47,7 +59,13 @@ struct ConfigurationTests {
             ("trust_threshold: 101%", "trust_threshold: "),
             ("trust_threshold: 95pp", "trust_threshold: "), ("trust_threshold: -1%", "trust_threshold: "),
             ("trial_share: 0%", "trial_share: "), ("trial_share: 150%", "trial_share: "),
-            ("trial_share: 25pp", "trial_share: "),
+            ("trial_share: 25pp", "trial_share: "), ("trial_weight: 0", "trial_weight: "),
+            ("trial_weight: 101", "trial_weight: "), ("memory_reserve: 100%", "memory_reserve: "),
+            ("memory_reserve: some", "memory_reserve: expected a size such as 1Gi"),
+            ("pressure: {memory: 0%}", "pressure.memory: expected a share of time"),
+            ("pressure: {io: 101%}", "pressure.io: "), ("pressure: {io: 10pp}", "pressure.io: "),
+            ("pressure: {for: 0s}", "pressure.for: expected a time from 1s to 10m"),
+            ("pressure: {rest: 2d}", "pressure.rest: "), ("pressure: {disk: 5%}", "pressure.disk: unknown key"),
             ("cgroup: /grace", "cgroup: "), ("cgroup: a/../../b", "cgroup: "),
             ("protected: [etc]", "protected: expected absolute"),
             ("protected: [/]", "protected: expected absolute"), ("trust_treshold: 95%", "trust_treshold"),

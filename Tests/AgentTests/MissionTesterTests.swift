@@ -145,7 +145,7 @@ struct MissionTesterTests {
             #expect(outcome.evidence.trial.blocks == 0 && outcome.evidence.checks.isEmpty)
             #expect(!said.stages.contains("trial"))
             #expect(outcome.evidence.trial.verdict == .INCONCLUSIVE)
-            #expect(try scene.bench.forks.list().isEmpty)
+            #expect(try scene.bench.forks().list().isEmpty)
             #expect(try Files.status(scene.ground.path("app/other")) == nil)
         }
     }
@@ -227,6 +227,98 @@ struct MissionTesterTests {
         }
     }
 
+    @Test("live that suffers stops the trial; its blocks are kept, and the same trial goes on when live is well")
+    func suffers() async throws {
+        try await Bench.with { scene async throws in
+            var scene = scene
+            try scene.ground.write("app/value", "0.02\n")
+            let mission = scene.mission("0.01\n")
+            let suffering = Flag()
+            scene.bench.live = LiveGuardTests.guarding { second in
+                LiveSample(
+                    stalled: [.io: ["system.slice": suffering.isSet ? Double(second) : 0]], memoryAvailable: 8 << 30)
+            }
+            let seen = Mutex(0)
+            let tester = try scene.tester(mission) { step in
+                guard step.stage == "trial",
+                    seen.withLock({
+                        $0 += 1; return $0 == 4
+                    })
+                else { return }
+                suffering.set(true)
+            }
+            let said = await refusal { _ = try await tester.run() }
+            #expect(said?.contains("live (system.slice) waited for io") ?? false, "\(said ?? "")")
+            #expect(scene.groups.isEmpty, "a sandbox outlived the trial")
+            let recorded = try scene.folder().blocks()
+            #expect(recorded.count >= 4)
+            let cut = try scene.folder().cutShort()
+            #expect(cut.allSatisfy { $0.block == recorded.count && $0.reason == said })
+            #expect(try scene.ground.text("app/value") == "0.02\n", "live was touched")
+
+            suffering.set(false)
+            let outcome = try await scene.tester(mission).run()
+            let blocks = try scene.folder().blocks()
+            #expect(Array(blocks.prefix(recorded.count)) == recorded)
+            #expect(blocks.map(\.index) == Array(0..<blocks.count))
+            #expect(outcome.evidence.trial.verdict == .PASS, "\(outcome.evidence.trial.reason)")
+            #expect(outcome.evidence.trial.notes.filter { $0.contains("was cut short") }.count == cut.count)
+        }
+    }
+
+    @Test("a sandbox that would take live's reserve of memory is not started")
+    func reserve() async throws {
+        try await Bench.with { scene async throws in
+            var scene = scene
+            try scene.ground.write("app/value", "0.02\n")
+            scene.bench.live = LiveGuardTests.guarding { _ in LiveSample(memoryAvailable: 1 << 30) }
+            let said = Said()
+            let tester = try scene.tester(scene.mission("0.01\n"), progress: said.add)
+            await #expect(throws: LiveSuffers.self) { _ = try await tester.run() }
+            #expect(said.stages.isEmpty && scene.groups.isEmpty)
+            #expect(try scene.folder().cutShort().isEmpty)
+        }
+    }
+
+    @Test(
+        "sandboxes lie in a group that gives way to the rest of the host; what the host can't do of it is in the evidence"
+    )
+    func weight() async throws {
+        try await Bench.with { scene async throws in
+            var scene = scene
+            try scene.ground.write("app/value", "0.02\n")
+            scene.bench.weight = 10
+            scene.bench.live = LiveGuardTests.guarding { _ in LiveSample(memoryAvailable: 8 << 30) }
+            scene.bench.live?.absences = { ["live_pressure: cpu is not watched"] }
+            let outcome = try await scene.tester(scene.mission("0.01\n")).run()
+            let fallbacks = outcome.evidence.sandbox.fallbacks
+            #expect(fallbacks.contains("live_pressure: cpu is not watched"))
+            #expect(!fallbacks.contains { $0.hasPrefix("cpu_weight") }, "\(fallbacks)")
+            let weights = [("cpu", "cpu.shares", "102\n"), ("", "cpu.weight", "10\n")].filter {
+                (try? Files.readString("/sys/fs/cgroup/\($0.0)/\(scene.cgroup)/\($0.1)")) == $0.2
+            }
+            #expect(weights.count == 1)
+        }
+    }
+
+    @Test("a trial that is still open after all its blocks is people's to decide, not to be run again")
+    func exhausted() async throws {
+        try await Bench.with { scene async throws in
+            try scene.ground.write("app/value", "0.02\n")
+            let outcome = try await scene.tester(
+                scene.mission("0.018\n") {
+                    // A tenth less exactly: neither reached nor missed.
+                    $0.trial = TrialPlan(
+                        minBlocks: 10, maxBlocks: 10,
+                        boundaries: [Boundary(kpi: .latency_p50, role: .goal, amount: 0.1)])
+                }
+            ).run()
+            #expect(outcome.evidence.trial.verdict == .INCONCLUSIVE, "\(outcome.evidence.trial.reason)")
+            #expect(!outcome.evidence.trial.moreBlocksCanHelp)
+            #expect(AgentService.event(for: outcome, threshold: 0.95).0 == .testPassed)
+        }
+    }
+
     @Test("live that changes under the trial ends it")
     func moved() async throws {
         try await Bench.with { scene async throws in
@@ -238,6 +330,12 @@ struct MissionTesterTests {
             await #expect(throws: LiveMoved.self) { _ = try await tester.run() }
         }
     }
+}
+
+private final class Flag: Sendable {
+    private let value = Mutex(false)
+    var isSet: Bool { value.withLock { $0 } }
+    func set(_ new: Bool) { value.withLock { $0 = new } }
 }
 
 /// Cancels a task when its trial has made so many blocks.

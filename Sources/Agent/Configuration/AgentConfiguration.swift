@@ -16,6 +16,10 @@ public struct AgentConfiguration: Sendable, Equatable {
     public var cgroup: String
     /// The most that all sandboxes together may use of the host's processors, 0…1.
     public var trialShare: Double
+    /// The share of processors and disks that sandboxes get while others want them, where every other group has 100; 1…100.
+    public var trialWeight: Int
+    /// What trials leave to live, and when they stop for its sake.
+    public var live: LiveLimits
     /// What missions may do on this host before people approved them, besides what its remedies do.
     public var permissions: TestPermissions
     /// Names that stand for Grace itself in the constitution: never touched by a mission, hidden in every sandbox.
@@ -24,7 +28,7 @@ public struct AgentConfiguration: Sendable, Equatable {
     public init(
         name: String, labels: [String: String] = [:], coordinator: String = "http://127.0.0.1:8420", tokenFile: String,
         trustThreshold: Double = 0.95, cgroup: String = "grace", trialShare: Double = 0.25,
-        permissions: TestPermissions = TestPermissions(),
+        trialWeight: Int = 10, live: LiveLimits = LiveLimits(), permissions: TestPermissions = TestPermissions(),
         protected: [String] = []
     ) {
         self.name = name
@@ -34,6 +38,8 @@ public struct AgentConfiguration: Sendable, Equatable {
         self.trustThreshold = trustThreshold
         self.cgroup = cgroup
         self.trialShare = trialShare
+        self.trialWeight = trialWeight
+        self.live = live
         self.permissions = permissions
         self.protected = protected
     }
@@ -44,6 +50,7 @@ public struct AgentConfiguration: Sendable, Equatable {
         let reader = DocumentReader(file: file, text: text)
         let keys = [
             "name", "labels", "coordinator", "token_file", "trust_threshold", "cgroup", "trial_share",
+            "trial_weight", "memory_reserve", "pressure",
             "snapshot_commands", "secrets",
             "wide_profiles", "longest_pause",
             "protected",
@@ -81,6 +88,8 @@ public struct AgentConfiguration: Sendable, Equatable {
                     field.problem("expected a share above 0% and at most 100%, found \(ratio).")
                 }
             }
+            if let weight = fields["trial_weight"]?.integer(in: 1...100) { settings.trialWeight = Int(weight) }
+            settings.live = LiveLimits.parse(reserve: fields["memory_reserve"], pressure: fields["pressure"])
             if let commands = fields["snapshot_commands"]?.strings() {
                 settings.permissions.snapshotCommands = Set(commands)
             }

@@ -47,6 +47,9 @@ public struct MissionFolder: Sendable {
         try Files.writeAtomically(path + "/blocks.jsonl", Data(text.utf8), mode: 0o600)
     }
 
+    /// The blocks of the trial that were given up for live's sake.
+    public func cutShort() throws -> [CutShort] { try value("cut.json") ?? [] }
+
     public func write(_ name: String, _ data: Data) throws {
         try Files.writeAtomically(path + "/" + name, data, mode: 0o600)
     }
@@ -71,7 +74,9 @@ public struct MissionFolder: Sendable {
 
     /// Forgets the trial: what `retest` does before a fresh test against live as it is now.
     public func forgetTest() throws {
-        for name in ["blocks.jsonl", "evidence.json", "manifest.json", "base.json", "diff.txt", "prepared.json"] {
+        for name in [
+            "blocks.jsonl", "cut.json", "evidence.json", "manifest.json", "base.json", "diff.txt", "prepared.json",
+        ] {
             try remove(name)
         }
     }

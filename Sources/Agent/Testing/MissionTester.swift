@@ -44,13 +44,30 @@ public struct MissionTester: Sendable {
         public var blocking: [String]
     }
 
+    /// Carries the test out, as far as live allows.
+    ///
+    /// - Throws: ``LiveSuffers`` when live needs the host for itself. What was measured is kept, the block in hand is not: the
+    ///   same trial goes on when this is called again.
     public func run() async throws -> Outcome {
+        guard let live = bench.live else { return try await test(BlockInHand()) }
+        let hand = BlockInHand()
+        do {
+            return try await live.protecting { try await self.test(hand) }
+        } catch let suffering as LiveSuffers {
+            if let block = hand.number {
+                try folder.write("cut.json", try folder.cutShort() + [CutShort(block: block, reason: "\(suffering)")])
+            }
+            throw suffering
+        }
+    }
+
+    private func test(_ hand: BlockInHand) async throws -> Outcome {
         let clock = ContinuousClock()
         let begin = clock.now
         let prepared = try await prepare()
         var outcome = try await judge(prepared, trial: nil, checks: [], once: [:], elapsed: 0)
         guard outcome.blocking.isEmpty else {
-            try bench.forks.discard(id: missionID)
+            try bench.forks().discard(id: missionID)
             return outcome
         }
         await progress(
@@ -61,7 +78,7 @@ public struct MissionTester: Sendable {
         let hunter = outcome.evidence.hunter
         var once = checks.once
         once[.security_score] = OnceMeasurement(baseline: 1, candidate: hunter.score)
-        let trial = try await runTrial(prepared, once: once)
+        let trial = try await runTrial(prepared, once: once, hand)
         outcome = try await judge(
             prepared, trial: trial, checks: checks.results, once: once, elapsed: (clock.now - begin) / .milliseconds(1))
         return outcome
@@ -86,11 +103,13 @@ public struct MissionTester: Sendable {
         guard faults.isEmpty else { throw AgentError("The mission is refused: \(faults.joined(separator: "; ")).") }
         try bench.check(mission)
         let profile = try bench.profile(for: mission)
+        try bench.live?.admit(memory: profile.limits.memory)
+        let unprotected = bench.weigh()
         if let resumed = try await resume(profile) { return resumed }
-        try? bench.forks.discard(id: missionID)
+        try? bench.forks().discard(id: missionID)
         try folder.forgetTest()
         await progress(TestProgress(stage: "fork", text: "Forking the live host…"))
-        let fork = try bench.fork(missionID)
+        let fork = try bench.forks().create(id: missionID)
         var pause: Double?
         if !mission.sandbox.snapshot.isEmpty {
             let report = try await fork.snapshot(mission.sandbox.snapshot, cgroups: bench.cgroups, helper: bench.helper)
@@ -124,7 +143,7 @@ public struct MissionTester: Sendable {
             _ = try? await sandbox.end()
             throw error
         }
-        let fallbacks = sandbox.fallbacks.map { "\($0.feature.rawValue): \($0.detail)" }
+        let fallbacks = sandbox.fallbacks.map { "\($0.feature.rawValue): \($0.detail)" } + unprotected
         let ended = try await sandbox.end()
         guard applied.isSuccess else {
             let breach = ended.breach.map { " It hit the limit “\($0.rawValue)”." } ?? ""
@@ -174,7 +193,7 @@ public struct MissionTester: Sendable {
     /// The fork and change set of an interrupted test, if they are whole and live still is what they stand on.
     private func resume(_ profile: Profile) async throws -> Prepared? {
         guard let record: PreparedRecord = try folder.value("prepared.json"), let changeSet = try folder.changeSet,
-            let base = try folder.base, let fork = try? bench.forks.open(id: missionID),
+            let base = try folder.base, let fork = try? bench.forks().open(id: missionID),
             try record.mission == mission.digest, record.profile == profile.digest
         else { return nil }
         guard
@@ -201,29 +220,39 @@ public struct MissionTester: Sendable {
 
     // MARK: - Trial
 
-    private func runTrial(_ prepared: Prepared, once: [KPI: OnceMeasurement]) async throws -> TrialResult {
+    private func runTrial(_ prepared: Prepared, once: [KPI: OnceMeasurement], _ hand: BlockInHand) async throws
+        -> TrialResult
+    {
         let recorded = prepared.resumed ? try folder.blocks() : []
         if !recorded.isEmpty {
             await progress(
                 TestProgress(stage: "trial", text: "Going on with the same trial after \(recorded.count) blocks."))
         }
-        let trial = Trial(plan: mission.trial, random: bench.random, blocks: recorded, once: once)
+        let trial = Trial(
+            plan: mission.trial, random: bench.random, blocks: recorded, once: once,
+            cutShort: prepared.resumed ? try folder.cutShort() : [])
         let runner = ArmRunner(sandboxes: prepared.sandboxes, mission: mission)
         let watched = mission.change.promote == .files ? prepared.changeSet : try ChangeSet([])
         let watch = try prepared.sandboxes.fork.watch(watched, reads: mission.change.reads)
         let known = BlockRecorder(folder: folder, blocks: recorded)
-        let (result, _) = try await trial.run(
+        var (result, _) = try await trial.run(
             arm: { kind, block, position in
-                try await lock.exclusively { try await runner.run(kind, block: block, position: position) }
+                try await lock.exclusively {
+                    hand.number = block
+                    return try await runner.run(kind, block: block, position: position)
+                }
             },
             progress: { block, result in
                 try await known.record(block)
+                hand.number = nil
                 let moved = try watch.changed()
                 guard moved.isEmpty else {
                     throw LiveMoved(paths: moved.map(\.display))
                 }
                 await progress(Self.progress(of: block, result, plan: mission.trial))
             })
+        // It ended by itself: whatever is open still, no more of its blocks may run.
+        result.moreBlocksCanHelp = false
         return result
     }
 

@@ -9,10 +9,8 @@ public import Sandbox
 public struct TestBench: Sendable {
     public var engine: SandboxEngine
     public var cgroups: CgroupHost
-    public var forks: ForkStore
-    /// What the host's mounts are now, for each new fork: mounts come and go while an agent runs. `nil` keeps those that
-    /// ``forks`` was made with.
-    public var currentView: (@Sendable () throws -> HostView)?
+    /// The forks of the host, which sees its mounts as they are when it is called: they come and go while an agent runs.
+    public var forks: @Sendable () throws -> ForkStore
     public var blobs: BlobStore
     public var profiles: ProfileLibrary
     /// The static helper that also thaws a frozen service when its agent dies.
@@ -21,6 +19,10 @@ public struct TestBench: Sendable {
     public var masks: [String]
     /// The most processors that all sandboxes may use at once.
     public var processors: Double
+    /// The share of processors and disks that sandboxes get while others want them, where every other group has 100.
+    public var weight = 100
+    /// Stops tests for live's sake; `nil` lets them run: `grace verify`, where there is no live to protect.
+    public var live: LiveGuard?
     /// What root lets missions from the network do on this host before anybody approved anything; `nil` allows everything:
     /// `grace verify`, where whoever runs it is root at the keyboard.
     public var permissions: TestPermissions?
@@ -31,7 +33,8 @@ public struct TestBench: Sendable {
     public var random: any RandomNumberGenerator & Sendable
 
     public init(
-        engine: SandboxEngine, cgroups: CgroupHost, forks: ForkStore, blobs: BlobStore, profiles: ProfileLibrary,
+        engine: SandboxEngine, cgroups: CgroupHost, forks: @escaping @Sendable () throws -> ForkStore, blobs: BlobStore,
+        profiles: ProfileLibrary,
         helper: String, masks: [String], processors: Double, permissions: TestPermissions? = nil, hidden: [String] = [],
         host: HostIdentity,
         now: @escaping @Sendable () -> Date,
@@ -79,10 +82,11 @@ public struct TestBench: Sendable {
         }
     }
 
-    /// A new fork of the host as it is now.
-    func fork(_ id: String) throws -> Fork {
-        guard let currentView else { return try forks.create(id: id) }
-        return try ForkStore(root: forks.root, view: currentView()).create(id: id)
+    /// Holds all sandboxes back against the rest of the host; answers what this host can't do of it, and what of live can't be
+    /// watched here.
+    func weigh() -> [String] {
+        let missing = weight < 100 ? cgroups.weigh(engine.cgroupParent, weight: weight) : []
+        return missing + (live?.absences() ?? [])
     }
 
     /// The mission's profile with its overrides, its CPU limit bounded by the host's share for trials.

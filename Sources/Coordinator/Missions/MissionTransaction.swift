@@ -29,7 +29,9 @@ struct MissionTransaction {
         mission.reason = reason
         mission.updatedAt = now
         switch event {
-        case .testPassed, .testInconclusive, .testBlocked: mission.testedAt = now
+        case .testPassed, .testBlocked: mission.testedAt = now
+        // Without evidence the trial only pauses.
+        case .testInconclusive where mission.evidence != nil: mission.testedAt = now
         case .approved, .approvedShortOfData, .rejected: mission.consensusAt = now
         case .promoted: mission.executedAt = now
         case .retest:

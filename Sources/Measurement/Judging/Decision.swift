@@ -29,7 +29,7 @@ extension Judge {
             return Decision(verdict: .INCONCLUSIVE, reason: reason, final: true, open: false)
         }
         let enough = kept >= (findings.contains { $0.boundary.kpi.scale != .once } ? plan.minBlocks : 0)
-        if enough, findings.allSatisfy({ $0.state == .met }) {
+        if enough, findings.allSatisfy({ $0.state == .met }), discarded + cutShort.count <= allowance {
             let reason = "every goal is reached and every guardrail holds (\(level) confidence, \(after))"
             return Decision(verdict: .PASS, reason: reason, final: true, open: false)
         }
@@ -56,6 +56,12 @@ extension Judge {
     private func openReason(_ findings: [Finding], _ after: String) -> String {
         let waiting = findings.filter { $0.state != .met }
         guard !waiting.isEmpty else {
+            guard discarded + cutShort.count <= allowance else {
+                let cut = "\(Wording.count(cutShort.count, "block")) cut short for live's sake"
+                return
+                    "all is well \(after), but more than one block in ten is left out (\(cut)), and nobody knows what "
+                    + "they would have shown"
+            }
             return "all is well \(after), but a PASS needs \(Wording.count(plan.minBlocks, "block"))"
         }
         let parts = waiting.map { finding -> String in

@@ -19,7 +19,8 @@ extension Judge {
         return TrialResult(
             verdict: decision.verdict, reason: decision.reason, blocks: blocks, discarded: discarded,
             moreBlocksCanHelp: decision.open, kpis: sorted.map(\.element), noise: noise.smallestEffect,
-            notes: noise.sentences + refusedDiscards)
+            notes: noise.sentences + refusedDiscards
+                + cutShort.map { "block \($0.block) was cut short and ran again: \($0.reason)" })
     }
 
     private func line(_ finding: Finding) -> KPIResult {

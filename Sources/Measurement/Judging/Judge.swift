@@ -8,7 +8,7 @@ private import Glibc
 /// mean(candidate) for shares. The verdict is
 /// - REGRESSION, at any number of blocks, when any guardrail's mirrored maximum reaches 1/(1 - confidence);
 /// - PASS, from `minBlocks` on, when the maximum does so for every goal and guardrail, all are measured in every arm, and
-///   the error counts allow it (``PooledBound``);
+///   the error counts allow it (``PooledBound``), and at most one block in ten was discarded or ``CutShort``;
 /// - INCONCLUSIVE otherwise. Such a trial ends at `maxBlocks`; or from `minBlocks` on when PASS is out of reach, because
 ///   a KPI isn't measured or a goal's mirrored evidence is conclusive, unless evidence against a guardrail is
 ///   building up (a regression must not hide behind a missed goal).
@@ -19,6 +19,8 @@ public struct Judge: Sendable {
     public let plan: TrialPlan
     /// KPIs counted once from reports.
     public let once: [KPI: OnceMeasurement]
+    /// Blocks that were given up for live's sake.
+    let cutShort: [CutShort]
 
     /// Blocks seen, discarded ones included.
     public private(set) var blocks = 0
@@ -55,20 +57,23 @@ public struct Judge: Sendable {
     }
 
     /// A judge who has seen no block yet.
-    public init(plan: TrialPlan, once: [KPI: OnceMeasurement] = [:]) {
+    public init(plan: TrialPlan, once: [KPI: OnceMeasurement] = [:], cutShort: [CutShort] = []) {
         self.plan = plan
         self.once = once
+        self.cutShort = cutShort
         self.tests = plan.boundaries.map { SignFlipTest(boundary: $0.threshold) }
     }
 
     /// Blocks that count.
     public var kept: Int { blocks - discarded }
+    /// How many blocks may be left out so far.
+    var allowance: Int { DiscardRule.allowance(blocks: blocks, minBlocks: plan.minBlocks) }
 
     /// Takes the next block.
     public mutating func add(_ block: Block) {
         blocks += 1
         if let why = block.discarded {
-            if discarded + 1 <= DiscardRule.allowance(blocks: blocks, minBlocks: plan.minBlocks) {
+            if discarded + cutShort.count + 1 <= allowance {
                 discarded += 1
                 return
             }

@@ -5,6 +5,7 @@ public struct Trial: Sendable {
     private let random: any RandomNumberGenerator & Sendable
     private let recorded: [Block]
     private let once: [KPI: OnceMeasurement]
+    private let cutShort: [CutShort]
 
     /// A trial, or the rest of one.
     /// - Parameters:
@@ -12,14 +13,16 @@ public struct Trial: Sendable {
     ///   - random: tosses the coin of each block's order.
     ///   - blocks: the blocks recorded before an interruption, in their order: the same trial goes on, never a fresh one.
     ///   - once: KPIs counted from reports before the trial.
+    ///   - cutShort: blocks that were given up for live's sake before this run of it.
     public init(
         plan: TrialPlan, random: any RandomNumberGenerator & Sendable, blocks: [Block] = [],
-        once: [KPI: OnceMeasurement] = [:]
+        once: [KPI: OnceMeasurement] = [:], cutShort: [CutShort] = []
     ) {
         self.plan = plan
         self.random = random
         self.recorded = blocks
         self.once = once
+        self.cutShort = cutShort
     }
 
     /// Runs block after block until the verdict stands or `maxBlocks` ran.
@@ -39,7 +42,7 @@ public struct Trial: Sendable {
         progress: (Block, TrialResult) async throws -> Void = { _, _ in }
     ) async throws -> (TrialResult, [Block]) {
         guard plan.problems.isEmpty else { throw TrialError.impossiblePlan(plan.problems) }
-        var judge = Judge(plan: plan, once: once)
+        var judge = Judge(plan: plan, once: once, cutShort: cutShort)
         for (index, block) in recorded.enumerated() {
             guard block.index == index else { throw TrialError.recordedOutOfOrder(found: block.index, expected: index) }
             judge.add(block)

@@ -66,7 +66,8 @@ struct Verify: AsyncParsableCommand {
         let names = try Kernel.names()
         let host = HostIdentity(id: "verify", name: names.host, kernel: names.release)
         let bench = try TestBench.make(
-            places: places, configuration: AgentConfiguration(name: names.host, tokenFile: "", trialShare: 1),
+            places: places,
+            configuration: AgentConfiguration(name: names.host, tokenFile: "", trialShare: 1, trialWeight: 100),
             profiles: library,
             host: host)
         let id = "verify-\(getpid())"
@@ -76,10 +77,10 @@ struct Verify: AsyncParsableCommand {
             progress: { step in Terminal.line(Terminal.styled("  " + Terminal.escaped(step.text), .dim)) })
         do {
             let outcome = try await tester.run()
-            try? bench.forks.discard(id: id)
+            try? bench.forks().discard(id: id)
             return outcome
         } catch {
-            try? bench.forks.discard(id: id)
+            try? bench.forks().discard(id: id)
             throw error
         }
     }

@@ -13,7 +13,7 @@ import Synchronization
 /// A real bench on this machine's kernel: forks of the whole live host, sandboxes in a control group of the test's own.
 struct Bench {
     let ground: Ground
-    let bench: TestBench
+    var bench: TestBench
     let cgroup: String
 
     /// Makes a bench on a ground of its own, runs `body`, and removes everything, the control groups too.
@@ -35,14 +35,11 @@ struct Bench {
             profiles: ProfileLibrary(directories: [Repository.profiles]),
             host: HostIdentity(id: "host-1", name: "here", kernel: "test"))
         // Mounts that other tests make and remove meanwhile are none of this one's business.
-        let view = HostView.current(mounts: try MountInfo.read(), mask: ground.places.all)
-        bench.forks = ForkStore(
-            root: ground.places.forks,
-            view: HostView(
-                overlays: view.overlays.filter {
-                    $0.mountPoint == "/" || ground.directory.hasPrefix($0.mountPoint + "/")
-                },
-                masks: view.masks))
+        bench.forks = {
+            let view = HostView.current(mounts: try MountInfo.read(), mask: ground.places.all)
+            let own = view.overlays.filter { $0.mountPoint == "/" || ground.directory.hasPrefix($0.mountPoint + "/") }
+            return ForkStore(root: ground.places.forks, view: HostView(overlays: own, masks: view.masks))
+        }
         self.bench = bench
     }
 

@@ -199,7 +199,8 @@ struct Site {
         let bench = TestBench(
             engine: SandboxEngine(
                 cgroups: cgroups, cgroupParent: "grace-test-\(getpid())-agent", helper: helper, scratch: places.scratch),
-            cgroups: cgroups, forks: ForkStore(root: places.forks, mountPoints: [ground.path("live")]), blobs: blobs,
+            cgroups: cgroups, forks: { ForkStore(root: places.forks, mountPoints: [ground.path("live")]) },
+            blobs: blobs,
             profiles: ProfileLibrary(directories: [Repository.profiles]), helper: helper, masks: places.all,
             processors: 1,
             host: host, now: { Date() }, random: SystemRandomNumberGenerator())
