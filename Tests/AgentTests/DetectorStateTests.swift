@@ -118,17 +118,6 @@ struct DetectorStateTests {
         #expect(second.allSatisfy { $0.at >= begin + 100 })
     }
 
-    @Test("after a rejection it is quiet for a whole cool-down from then")
-    func quiet() {
-        var state = DetectorState(Self.detector())
-        _ = Self.feed(&state, Self.steady(0.1, 30))
-        state.quiet(from: 50)
-        let found = Self.feed(&state, Self.steady(0.2, 200), from: 30)
-        #expect(found.map(\.at) == [150])
-        state.quiet(from: 0)
-        #expect(state.quietUntil == 250, "an older rejection shortens nothing")
-    }
-
     @Test("a quiet time from before a restart holds")
     func restart() {
         var state = DetectorState(Self.detector(), quietUntil: 500)

@@ -150,9 +150,4 @@ public struct DetectorState: Sendable, Equatable {
         isSaid = false
         quietUntil = now + again
     }
-
-    /// After people rejected this detector's mission, it stays quiet for a whole cool-down from then.
-    public mutating func quiet(from now: Double) {
-        quietUntil = Swift.max(quietUntil, now + detector.cooldown)
-    }
 }
