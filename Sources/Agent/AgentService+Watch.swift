@@ -190,10 +190,9 @@ extension AgentService {
         guard let frozen else { return await report(.rolledBack, mission, begun: begun, reason) }
         let why =
             frozen.isEmpty
-            ? context.promoter.status(id: promotion)?.reason ?? "its effect is unknown"
-            : frozen.joined(separator: "; ")
-        await report(
-            .rollbackFrozen, mission, begun: begun, "\(reason) A rollback would overwrite later changes: \(why)")
+            ? context.promoter.status(id: promotion)?.reason ?? "Nobody can tell whether it is in force."
+            : "A rollback would overwrite later changes: \(frozen.joined(separator: "; "))"
+        await report(.rollbackFrozen, mission, begun: begun, "\(reason) \(why)")
     }
 
     private func report(_ event: MissionEvent, _ mission: String, begun: Bool, _ reason: String) async {
