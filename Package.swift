@@ -56,7 +56,7 @@ var targets: [Target] = [
     room("Measurement", ["Documents", "Linux", histogram]),
     room("Ledger", ["Documents", "Linux", crypto]),
     room("Missions", ["Documents", "Linux", "Sandbox", "Fork", "Measurement", "Ledger"]),
-    room("Trust", ["Documents", "Linux", "Fork", "Measurement", "Ledger", "Missions"]),
+    room("Trust", ["Documents", "Linux", "Sandbox", "Fork", "Measurement", "Ledger", "Missions"]),
     room("Promotion", ["Documents", "Linux", "Fork", "Ledger", "Missions"]),
     room("Parliament", ["Documents", "Fork", "Measurement", "Ledger", "Missions", "Trust"]),
     room(
@@ -110,7 +110,7 @@ var targets: [Target] = [
     tests("Measurement", ["Documents", "Linux"]),
     tests("Ledger", ["Documents", "Linux", crypto]),
     tests("Missions", ["Documents", "Linux", "Sandbox", "Fork", "Measurement", "Ledger"]),
-    tests("Trust", ["Documents", "Linux", "Fork", "Measurement", "Ledger", "Missions"]),
+    tests("Trust", ["Documents", "Linux", "Sandbox", "Fork", "Measurement", "Ledger", "Missions"]),
     tests("Promotion", ["Documents", "Linux", "Fork", "Ledger", "Missions"]),
     tests("Parliament", ["Documents", "Linux", "Fork", "Measurement", "Ledger", "Missions", "Trust", crypto]),
     tests(

@@ -91,7 +91,8 @@ extension AgentService {
             threshold: context.configuration.trustThreshold, missionID: mission.id, mission: own,
             // Who proposed it is the coordinator's word alone, so it is not known: a rule that bars the proposer refuses.
             proposer: nil,
-            evidence: envelope, changeSet: changeSet, base: base, completeness: MissionTester.completeness(profile),
+            evidence: envelope, changeSet: changeSet, base: base,
+            completeness: MissionTester.completeness(profile, denied: evidence.sandbox.denied_calls),
             gracePaths: ConstitutionContext.standardGracePaths + bench.masks,
             nonce: try Nonces(state: context.places.agentState).state(evidence.nonce, mission: mission.id),
             damagedBlobs: damaged, conflicts: try base.conflicts(root: context.promoter.root).map(\.description),

@@ -1,6 +1,7 @@
 public import Documents
 public import FoundationEssentials
 public import Measurement
+public import Sandbox
 
 /// The agent's report of a trial: the predicate of an in-toto statement, signed with the agent's key (DESIGN section 7).
 public struct Evidence: Sendable, Codable, Equatable {
@@ -94,10 +95,13 @@ public struct SandboxReport: Sendable, Codable, Equatable {
     public var fallbacks: [String]
     /// Longest pause of live for snapshots, seconds.
     public var snapshot_pause: Double?
+    /// What the sandboxes' filters denied, by part of the test; `nil` in evidence of an agent that kept no record of it.
+    public var denied_calls: [DeniedReport]?
 
     public init(
         success: Bool, tests_passed: Int = 0, tests_failed: Int = 0, stdout: String = "", stderr: String = "",
-        exit_code: Int32? = nil, duration_ms: Double = 0, fallbacks: [String] = [], snapshot_pause: Double? = nil
+        exit_code: Int32? = nil, duration_ms: Double = 0, fallbacks: [String] = [], snapshot_pause: Double? = nil,
+        denied_calls: [DeniedReport]? = nil
     ) {
         self.success = success
         self.tests_passed = tests_passed
@@ -108,6 +112,23 @@ public struct SandboxReport: Sendable, Codable, Equatable {
         self.duration_ms = duration_ms
         self.fallbacks = fallbacks
         self.snapshot_pause = snapshot_pause
+        self.denied_calls = denied_calls
+    }
+}
+
+/// The calls that were denied in one part of a test, in all of that part's sandboxes together.
+public struct DeniedReport: Sendable, Codable, Equatable {
+    /// The change itself, and the two arms of the trial; besides them `check NAME`.
+    public static let apply = "apply"
+    public static let baseline = "baseline"
+    public static let candidate = "candidate"
+
+    public var part: String
+    public var denied: DeniedCalls
+
+    public init(part: String, denied: DeniedCalls) {
+        self.part = part
+        self.denied = denied
     }
 }
 

@@ -4,8 +4,10 @@ import FoundationEssentials
 import Linux
 import Measurement
 import Missions
+import Sandbox
 import Synchronization
 import Testing
+import Trust
 
 @testable import Agent
 
@@ -317,6 +319,53 @@ struct MissionTesterTests {
             #expect(!outcome.evidence.trial.moreBlocksCanHelp)
             #expect(AgentService.event(for: outcome, threshold: 0.95).0 == .testPassed)
         }
+    }
+
+    @Test("every denied call is in the evidence by part, a KPI of each arm, and a finding where the change brought it")
+    func denied() async throws {
+        try await Bench.with { scene async throws in
+            try scene.ground.write("app/value", "0.02\n")
+            let mission = scene.mission("0.01\n") {
+                $0.checks = [CheckSpecification(name: "tries", run: "unshare -U true; unshare -U true; true")]
+                $0.workload = .run(
+                    "read value < '\(scene.value)'; echo latency_seconds $value >&3; "
+                        + "mount -t tmpfs none /mnt; [ $value = 0.02 ] || unshare -U true; true")
+            }
+            let outcome = try await scene.tester(mission).run()
+            let reports = try #require(outcome.evidence.sandbox.denied_calls)
+            #expect(reports.map(\.part) == ["apply", "baseline", "candidate", "check tries"])
+            let arms = 2 * outcome.evidence.trial.blocks
+            func counts(_ part: String) -> [String: Int] {
+                let calls = reports.first { $0.part == part }?.denied.calls ?? []
+                return Dictionary(calls.map { ("\($0.call) \($0.program ?? "")", $0.count) }, uniquingKeysWith: +)
+            }
+            #expect(counts("apply").isEmpty && counts("check tries") == ["unshare /usr/bin/unshare": 2])
+            #expect(counts("candidate")["unshare /usr/bin/unshare"] == arms)
+            #expect(counts("baseline")["unshare /usr/bin/unshare"] == nil)
+            #expect(counts("baseline").values.reduce(0, +) >= arms, "mount was denied in every arm")
+            for block in try scene.folder().blocks() {
+                let baseline = try #require(block.baseline.first?.values[.denied_calls])
+                #expect(block.candidate.allSatisfy { $0.values[.denied_calls] == baseline + 1 })
+            }
+            let findings = outcome.evidence.hunter.findings.filter { $0.rule == "denied-call" }
+            #expect(findings.count == 1 && findings.first?.message.contains("unshare") == true, "\(findings)")
+            let principle = outcome.evidence.constitution.first { $0.principle == "nothing_hidden" }
+            #expect(principle?.satisfied == true && principle?.message.contains("denied calls:") == false)
+        }
+    }
+
+    @Test("evidence without a record of denied calls hides something; where the kernel can't count, it says so")
+    func completeness() {
+        let profile = Profile(name: "p")
+        guard case .missing(_) = MissionTester.completeness(profile, denied: nil).deniedCalls else {
+            Issue.record("no record passed for complete")
+            return
+        }
+        let counted = DeniedReport(part: DeniedReport.apply, denied: DeniedCalls([]))
+        #expect(MissionTester.completeness(profile, denied: [counted]).deniedCalls == .recorded)
+        let old = DeniedReport(part: DeniedReport.baseline, denied: DeniedCalls(notCounted: "an old kernel"))
+        #expect(
+            MissionTester.completeness(profile, denied: [counted, old]).deniedCalls == .notPossible("an old kernel"))
     }
 
     @Test("live that changes under the trial ends it")

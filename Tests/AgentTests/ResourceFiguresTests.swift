@@ -1,5 +1,6 @@
 import Cgroups
 import Measurement
+import Sandbox
 import Testing
 
 @testable import Agent
@@ -23,6 +24,16 @@ struct ResourceFiguresTests {
         sample.pidsPeak = 9
         sample.pids = 3
         return sample
+    }
+
+    @Test("no denied call is zero, a kernel that can't count them is no figure")
+    func deniedCalls() {
+        var arm = ArmMeasurement()
+        ResourceFigures.add(DeniedCalls([]), to: &arm)
+        #expect(arm.values[.denied_calls] == 0 && arm.notMeasured[.denied_calls] == nil)
+        var other = ArmMeasurement()
+        ResourceFigures.add(DeniedCalls(notCounted: "too old"), to: &other)
+        #expect(other.values[.denied_calls] == nil && other.notMeasured[.denied_calls] == "too old")
     }
 
     static func figures(

@@ -57,7 +57,7 @@ import Testing
             #expect(csandbox_control_pair(&ends) == 0)
             let ours = Descriptor(owning: ends[0])
             let theirs = Descriptor(owning: ends[1])
-            let filter = try SeccompCompiler.compile(FilterPlan(profile.seccomp), reporting: false)
+            let filter = try SeccompCompiler.compile(FilterPlan(profile.seccomp, capabilities: []), reporting: false)
             let joins = try cgroup.joinDescriptors
             var descriptors: [(Int32, Int32)] = [(3, plan.raw), (4, theirs.raw), (5, filter.raw)]
             for (index, join) in joins.enumerated() { descriptors.append((6 + Int32(index), join.raw)) }

@@ -72,10 +72,14 @@ public struct MissionFolder: Sendable {
         if try Files.status(path + "/" + name) != nil { try Files.removeTree(path + "/" + name) }
     }
 
+    /// What the sandboxes' filters denied so far.
+    static let denied = "denied.json"
+
     /// Forgets the trial: what `retest` does before a fresh test against live as it is now.
     public func forgetTest() throws {
         for name in [
             "blocks.jsonl", "cut.json", "evidence.json", "manifest.json", "base.json", "diff.txt", "prepared.json",
+            Self.denied,
         ] {
             try remove(name)
         }

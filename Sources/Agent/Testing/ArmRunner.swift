@@ -15,6 +15,7 @@ struct MissionSandbox: Sendable {
     /// Paths hidden in every sandbox: Grace's own.
     let masks: [String]
     let missionID: String
+    let denied: DeniedLog
 
     /// A fresh sandbox over the fork as `arm` sees it.
     func start(_ arm: Fork.Arm, label: String) async throws -> Sandbox {
@@ -22,6 +23,14 @@ struct MissionSandbox: Sendable {
             SandboxSpecification(
                 profile: profile, overlays: try fork.overlays(for: arm), masks: masks, hostname: "grace-fork",
                 label: "\(missionID)-\(label)"))
+    }
+
+    /// Ends a sandbox and keeps what its filter denied for the evidence. `part`: see ``DeniedReport``.
+    @discardableResult
+    func end(_ sandbox: Sandbox, part: String) async throws -> SandboxOutcome {
+        let outcome = try await sandbox.end()
+        try await denied.record(outcome.deniedCalls, part: part)
+        return outcome
     }
 }
 
@@ -58,9 +67,11 @@ struct ArmRunner: Sendable {
         } catch {
             result = .failure(error)
         }
-        let outcome = try await sandbox.end()
+        let outcome = try await sandboxes.end(
+            sandbox, part: kind == .baseline ? DeniedReport.baseline : DeniedReport.candidate)
         try sandboxes.fork.discardInstance(arm)
         var measurement = try result.get()
+        ResourceFigures.add(outcome.deniedCalls, to: &measurement)
         if outcome.breach == .oom { measurement.values[.oom_kills] = max(1, measurement.values[.oom_kills] ?? 0) }
         return measurement
     }

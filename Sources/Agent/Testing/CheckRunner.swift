@@ -48,7 +48,7 @@ struct CheckRunner {
             } catch {
                 outcome = .failure(error)
             }
-            _ = try await sandbox.end()
+            try await sandboxes.end(sandbox, part: "check \(check.name)")
             try sandboxes.fork.discardInstance(arm)
             all.results.append(try outcome.get())
         }

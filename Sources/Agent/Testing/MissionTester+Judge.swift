@@ -13,11 +13,12 @@ extension MissionTester {
         _ prepared: Prepared, trial: TrialResult?, checks: [CheckResult], once: [KPI: OnceMeasurement], elapsed: Double
     ) async throws -> Outcome {
         let changes = prepared.changeSet.changes
+        let denied = await prepared.sandboxes.denied.report
         let hunter = await Hunter.scan(
             changeSet: prepared.changeSet, blobs: bench.blobs, base: prepared.base,
             context: HunterContext(
                 baseContent: HunterContext.live(), required: policies.governance.requiredScanners,
-                scope: mission.change.touches))
+                scope: mission.change.touches, denied: denied))
         let context = GovernanceContext(
             mission: mission, changes: changes, base: prepared.base, result: trial, hunter: hunter, now: bench.now())
         let rules = policies.governance.evaluate(context)
@@ -25,7 +26,7 @@ extension MissionTester {
             stage: .evidence,
             ConstitutionContext(
                 mission: mission, changes: changes, base: prepared.base, trial: trial,
-                completeness: Self.completeness(prepared.sandboxes.profile),
+                completeness: Self.completeness(prepared.sandboxes.profile, denied: denied),
                 gracePaths: ConstitutionContext.standardGracePaths + bench.masks))
         let required = policies.governance.requiredKPIs(context)
         let result = trial ?? Self.notRun
@@ -46,7 +47,7 @@ extension MissionTester {
                 tests_failed: checks.reduce(0) { $0 + ($1.testsFailed ?? ($1.passed ? 0 : 1)) },
                 stdout: prepared.applied.stdout, stderr: prepared.applied.stderr,
                 exit_code: prepared.applied.exit.shellCode, duration_ms: elapsed, fallbacks: prepared.fallbacks,
-                snapshot_pause: prepared.pause),
+                snapshot_pause: prepared.pause, denied_calls: denied),
             checks: checks, governance: rules, constitution: principles, hunter: hunter, trust: trust,
             policies: policies.digests)
         return Outcome(
@@ -67,10 +68,19 @@ extension MissionTester {
         return reasons
     }
 
-    static func completeness(_ profile: Profile) -> EvidenceCompleteness {
-        EvidenceCompleteness(
-            commands: .recorded,
-            deniedCalls: .notPossible("denied calls are answered with an error and not counted by this sandbox engine"),
+    /// `denied` is what the evidence holds of denied calls; `nil`: it has no record of them.
+    static func completeness(_ profile: Profile, denied: [DeniedReport]?) -> EvidenceCompleteness {
+        let calls: EvidenceCompleteness.Record
+        if let denied, denied.contains(where: { $0.part == DeniedReport.apply }) {
+            let uncounted = denied.first { $0.denied.total == nil }
+            calls =
+                uncounted.map { .notPossible($0.denied.reason ?? "in the part \($0.part) they were not counted") }
+                ?? .recorded
+        } else {
+            calls = .missing("there is no record of them; test the mission again")
+        }
+        return EvidenceCompleteness(
+            commands: .recorded, deniedCalls: calls,
             network: profile.network == .host
                 ? .notPossible("the profile shares the host's network, and single connections are not recorded")
                 : .notPossible("the sandbox had no network but its own loopback"))

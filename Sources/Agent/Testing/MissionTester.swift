@@ -122,7 +122,8 @@ public struct MissionTester: Sendable {
             )
         }
         let sandboxes = MissionSandbox(
-            engine: bench.engine, fork: fork, profile: profile, masks: bench.masks + bench.hidden, missionID: missionID)
+            engine: bench.engine, fork: fork, profile: profile, masks: bench.masks + bench.hidden, missionID: missionID,
+            denied: try DeniedLog(folder: folder))
         await progress(TestProgress(stage: "apply", text: "Applying the change in the fork…"))
         let sandbox = try await sandboxes.start(.apply, label: "apply")
         let applied: ChangeApplier.Output
@@ -140,11 +141,11 @@ public struct MissionTester: Sendable {
                 return applied
             }
         } catch {
-            _ = try? await sandbox.end()
+            _ = try? await sandboxes.end(sandbox, part: DeniedReport.apply)
             throw error
         }
         let fallbacks = sandbox.fallbacks.map { "\($0.feature.rawValue): \($0.detail)" } + unprotected
-        let ended = try await sandbox.end()
+        let ended = try await sandboxes.end(sandbox, part: DeniedReport.apply)
         guard applied.isSuccess else {
             let breach = ended.breach.map { " It hit the limit “\($0.rawValue)”." } ?? ""
             throw AgentError(
@@ -212,7 +213,7 @@ public struct MissionTester: Sendable {
         return Prepared(
             sandboxes: MissionSandbox(
                 engine: bench.engine, fork: fork, profile: profile, masks: bench.masks + bench.hidden,
-                missionID: missionID),
+                missionID: missionID, denied: try DeniedLog(folder: folder)),
             changeSet: changeSet, base: base, diff: diff, applied: applied, fallbacks: record.fallbacks,
             pause: record.pause,
             resumed: true)

@@ -1,8 +1,18 @@
 internal import Cgroups
 internal import Measurement
+internal import Sandbox
 
 /// Turns two samples of a control group into KPIs; what the host cannot count is said, never zero.
 enum ResourceFigures {
+    /// What the sandbox's filter denied in the whole arm, its services' start included.
+    static func add(_ denied: DeniedCalls, to arm: inout ArmMeasurement) {
+        if let total = denied.total {
+            arm.values[.denied_calls] = Double(total)
+        } else {
+            arm.notMeasured[.denied_calls] = denied.reason ?? "the sandbox's filter reported nothing"
+        }
+    }
+
     static func add(
         to arm: inout ArmMeasurement, before: CgroupSample?, after: CgroupSample?, memoryPeak: Int64?, elapsed: Double
     ) {

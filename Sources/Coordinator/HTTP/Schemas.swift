@@ -72,6 +72,14 @@ enum Schemas {
         "SandboxResults": object([
             "success": flag, "tests_passed": integer, "tests_failed": integer, "stdout": text, "stderr": text,
             "exit_code": maybe(integer), "duration_ms": number, "fallbacks": list(text),
+            "denied_calls": maybe(list(ref("DeniedCalls"))),
+        ]),
+        "DeniedCalls": object([
+            "part": text,
+            "denied": object(
+                [
+                    "calls": list(object(["call": text, "count": integer], optional: ["program": text, "name": text]))
+                ], optional: ["total": integer, "reason": text]),
         ]),
         "MissionFile": [
             "type": "object",

@@ -34,7 +34,7 @@ enum MissionView {
             "security_score": number(metrics?.securityScore), "overall_score": number(metrics?.overallScore),
         ]
         all["sandbox_results"] =
-            mission.evidence.map { evidence in
+            try mission.evidence.map { evidence in
                 let report = evidence.sandbox
                 return [
                     "success": .bool(report.success), "tests_passed": .integer(Int64(report.tests_passed)),
@@ -42,6 +42,7 @@ enum MissionView {
                     "stderr": .string(report.stderr),
                     "exit_code": report.exit_code.map { .integer(Int64($0)) } ?? .null,
                     "duration_ms": .number(report.duration_ms), "fallbacks": .array(report.fallbacks.map(JSON.string)),
+                    "denied_calls": try report.denied_calls.map { try JSON(encoding: $0) } ?? .null,
                 ]
             } ?? .null
         all["user_feedback"] = .array(

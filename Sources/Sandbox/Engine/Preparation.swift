@@ -45,7 +45,9 @@ final class Preparation {
                     mend: "Run Grace as root."))
         }
         while true {
-            let filter = try engine.filters.program(for: specification.profile.seccomp, reporting: reporting)
+            let filter = try engine.filters.program(
+                for: specification.profile.seccomp, capabilities: specification.profile.capabilities,
+                reporting: reporting)
             let greeting = try await launch(
                 mode: mode, overlays: overlays, masks: view.masks.map(\.path), filter: filter)
             switch greeting {

@@ -12,6 +12,8 @@ extension Profile {
         if !calls.isEmpty { found.append("seccomp.allow: \(calls.sorted().joined(separator: ", "))") }
         let denied = Set(other.seccomp.deny).subtracting(seccomp.deny)
         if !denied.isEmpty { found.append("seccomp.deny without \(denied.sorted().joined(separator: ", "))") }
+        if seccomp.file != nil, seccomp.file != other.seccomp.file { found.append("seccomp.file") }
+        if seccomp.file == nil, other.seccomp.file != nil { found.append("seccomp without file") }
         let quiet = Set(seccomp.quiet).subtracting(other.seccomp.quiet)
         if !quiet.isEmpty { found.append("seccomp.quiet: \(quiet.sorted().joined(separator: ", "))") }
         if !noNewPrivileges, other.noNewPrivileges { found.append("no_new_privileges: false") }

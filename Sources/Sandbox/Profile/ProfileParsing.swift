@@ -1,4 +1,5 @@
 public import Documents
+internal import Linux
 
 extension Profile {
     /// The keys of a profile file, in the order they are documented.
@@ -14,9 +15,13 @@ extension Profile {
     ///   - file: the name used in problems, and the profile's name (without `.yaml`) when it has none of its own.
     ///   - text: YAML.
     ///   - base: the resolved profile that its `extends` names; ``ProfileLibrary`` passes it. Without one, defaults apply.
+    ///   - read: the content of another file that it names, by path (a relative one is looked for beside `file`); `nil`: from disk.
     /// - Returns: the profile, with what it is built on already in it.
     /// - Throws: `Problems`, every one with its line and key.
-    public static func parse(file: String, text: String, base: Profile? = nil) throws -> Profile {
+    public static func parse(
+        file: String, text: String, base: Profile? = nil,
+        read: ((String) throws -> String)? = nil
+    ) throws -> Profile {
         let reader = DocumentReader(file: file, text: text)
         let stem = file.split(separator: "/").last.map(String.init) ?? file
         var profile = base ?? Profile(name: stem)
@@ -24,13 +29,21 @@ extension Profile {
         profile.description = ""
         profile.extends = nil
         if let root = reader.root, let members = root.mapping(keys: keys) {
-            profile.apply(members)
+            profile.apply(members) { name in
+                let place = name.hasPrefix("/") ? name : Self.directory(of: file) + name
+                return try OCISeccomp.parse(file: place, text: try read?(place) ?? Files.readString(place))
+            }
             if let base, profile.extends != base.name {
                 root.problem("it was to be built on “\(base.name)”, but its key “extends” says otherwise.")
             }
         }
         try reader.finish()
         return profile
+    }
+
+    /// With its slash at the end; empty where there is none.
+    private static func directory(of file: String) -> String {
+        file.lastIndex(of: "/").map { String(file[...$0]) } ?? ""
     }
 
     /// This profile with the keys of a mission file's `sandbox:` laid over it. Problems are reported to the field's reader.
@@ -42,12 +55,15 @@ extension Profile {
         let known = Self.keys.filter { !["name", "description", "extends"].contains($0) }
         guard let members = field.mapping(keys: known + own) else { return self }
         var profile = self
-        profile.apply(members.filter { known.contains($0.key) })
+        // A mission comes from elsewhere: it must not have the agent open files of the host.
+        profile.apply(members.filter { known.contains($0.key) }, file: nil)
         return profile
     }
 
     /// Lays keys over the profile: single values replace, lists of paths, features and calls add, capabilities replace.
-    private mutating func apply(_ members: [String: Field]) {
+    ///
+    /// `file` reads a seccomp file by the name in the profile; `nil`: none may be named here.
+    private mutating func apply(_ members: [String: Field], file: ((String) throws -> OCISeccomp)?) {
         if let value = members["name"]?.text() { name = value }
         if let value = members["description"]?.text() { description = value }
         if let value = members["extends"]?.text() { extends = value }
@@ -87,7 +103,21 @@ extension Profile {
                 }
             }
         }
-        if let field = members["seccomp"], let values = field.mapping(keys: ["allow", "deny", "quiet"]) {
+        if let field = members["seccomp"], let values = field.mapping(keys: ["file", "allow", "deny", "quiet"]) {
+            if let field = values["file"], let name = field.text() {
+                do {
+                    if let file {
+                        seccomp.file = try file(name)
+                    } else {
+                        field.problem(
+                            "only a profile's own file may name a seccomp file; put it into a profile, and name that.")
+                    }
+                } catch let problems as Problems {
+                    for problem in problems.all { field.problem("\(problem)") }
+                } catch {
+                    field.problem("the file “\(name)” cannot be read: \(error).")
+                }
+            }
             if let list = values["allow"]?.list() { seccomp.allow += calls(list, toAllow: true) }
             if let list = values["deny"]?.list() { seccomp.deny += calls(list, toDeny: true) }
             if let list = values["quiet"]?.list() { seccomp.quiet += calls(list) }

@@ -11,11 +11,14 @@ public struct SeccompPolicy: Codable, Equatable, Sendable {
     public var deny: [String]
     /// Names or groups that are denied without a report: what a program calls so often that counting it would slow it.
     public var quiet: [String]
+    /// A file of container engines whose rules stand in place of Grace's standard list; additions and removals come on top.
+    public var file: OCISeccomp?
 
-    public init(allow: [String] = [], deny: [String] = [], quiet: [String] = []) {
+    public init(allow: [String] = [], deny: [String] = [], quiet: [String] = [], file: OCISeccomp? = nil) {
         self.allow = allow
         self.deny = deny
         self.quiet = quiet
+        self.file = file
     }
 
     /// The SHA-256 of its canonical JSON.
@@ -25,6 +28,7 @@ public struct SeccompPolicy: Codable, Equatable, Sendable {
         func texts(_ values: [String]) -> JSON { .array(Set(values).sorted().map { .string($0) }) }
         var members = ["allow": texts(allow), "deny": texts(deny)]
         if !quiet.isEmpty { members["quiet"] = texts(quiet) }
+        if let file, let rules = try? file.json { members["file"] = rules }
         return .object(members)
     }
 }

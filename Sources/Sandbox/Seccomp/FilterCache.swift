@@ -9,6 +9,7 @@ final class FilterCache: Sendable {
 
     private struct Key: Hashable {
         var policy: Digest
+        var capabilities: [String]
         var reporting: Bool
     }
     private let compiled = Mutex<[Key: Descriptor]>([:])
@@ -22,12 +23,14 @@ final class FilterCache: Sendable {
     /// The program for a policy, as a memfd that the caller may not write to.
     ///
     /// - Throws: ``SandboxError``; see ``SeccompCompiler/compile(_:reporting:)``.
-    func program(for policy: SeccompPolicy, reporting: Bool) throws -> Descriptor {
-        let key = Key(policy: policy.digest, reporting: reporting)
+    func program(for policy: SeccompPolicy, capabilities: [String], reporting: Bool) throws -> Descriptor {
+        // Capabilities matter to a file's rules alone.
+        let held = policy.file == nil ? [] : Set(capabilities).sorted()
+        let key = Key(policy: policy.digest, capabilities: held, reporting: reporting)
         return try compiled.withLock { compiled in
             if let known = compiled[key] { return try known.duplicate() }
             observe(policy)
-            let file = try SeccompCompiler.compile(FilterPlan(policy), reporting: reporting)
+            let file = try SeccompCompiler.compile(FilterPlan(policy, capabilities: held), reporting: reporting)
             compiled[key] = file
             return try file.duplicate()
         }

@@ -39,6 +39,15 @@ struct FilterPlan: Equatable, Sendable {
     var standard: Action
     var rules: [Rule]
 
+    /// A policy's filter for root with these capabilities: its file's rules, or Grace's own list.
+    init(_ policy: SeccompPolicy, capabilities: [String]) {
+        guard let file = policy.file else {
+            self.init(policy)
+            return
+        }
+        self.init(file, policy, Circumstances(capabilities: Set(capabilities), kernel: .running))
+    }
+
     /// Grace's own list with a policy's additions and removals.
     init(_ policy: SeccompPolicy) {
         // Unknown calls answer as an older kernel would, so that programs take their fall-back path. clone3 is one of them: it takes
@@ -52,7 +61,7 @@ struct FilterPlan: Equatable, Sendable {
     }
 
     /// Adds what is denied, and what always is.
-    private mutating func deny(_ names: Set<String>, quiet: Set<String>) {
+    mutating func deny(_ names: Set<String>, quiet: Set<String>) {
         let silent = SystemCalls.quiet.union(quiet)
         rules += names.union(SystemCalls.forbidden).sorted().map {
             Rule(call: $0, action: silent.contains($0) ? .fail(EPERM) : .report)
@@ -63,7 +72,13 @@ struct FilterPlan: Equatable, Sendable {
 
     /// The first call that a sandbox's own process 1 needs and this filter does not allow; `nil` when there is none.
     var missingEssential: String? {
-        let allowed = Set(rules.filter { [.allow, .log].contains($0.action) && $0.conditions.isEmpty }.map(\.call))
-        return SystemCalls.essential.sorted().first { SystemCalls.number(of: $0) != nil && !allowed.contains($0) }
+        // Conditions are refused, but for those of clone, with which container engines keep new namespaces out.
+        let open = rules.filter { $0.conditions.isEmpty || $0.call == "clone" }
+        let allowed = Set(open.filter { [.allow, .log].contains($0.action) }.map(\.call))
+        let named = Set(rules.map(\.call))
+        return SystemCalls.essential.sorted().first { name in
+            guard SystemCalls.number(of: name) != nil, !allowed.contains(name) else { return false }
+            return ![.allow, .log].contains(standard) || named.contains(name)
+        }
     }
 }

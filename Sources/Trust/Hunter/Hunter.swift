@@ -26,6 +26,7 @@ public enum Hunter {
             if Task.isCancelled { break }
             scan.look(at: change)
         }
+        scan.denied(context.denied)
         var scanners = [native: Task.isCancelled ? "NOT_RUN: the scan was cancelled" : "RAN"]
         for scanner in context.scanners where scanner.name != native {
             scanners[scanner.name] = "NOT_RUN: \(absence(scanner))"

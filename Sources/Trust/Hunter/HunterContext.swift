@@ -1,6 +1,7 @@
 public import FoundationEssentials
 internal import Glibc
 public import Linux
+public import Missions
 
 /// What Hunter needs besides the change set, its contents and its pre-images.
 public struct HunterContext: Sendable {
@@ -28,17 +29,20 @@ public struct HunterContext: Sendable {
     public var scope: [String]
     /// Bytes of a text file that are read for secrets and settings; a longer one is a low finding.
     public var textLimit: Int
+    /// What the sandboxes' filters denied, by part of the test.
+    public var denied: [DeniedReport]
 
     public init(
         baseContent: @escaping @Sendable (BytePath, Int) throws -> Data?, scanners: [Scanner] = [],
         required: [String] = [],
-        scope: [String] = [], textLimit: Int = 1 << 20
+        scope: [String] = [], textLimit: Int = 1 << 20, denied: [DeniedReport] = []
     ) {
         self.baseContent = baseContent
         self.scanners = scanners
         self.required = required
         self.scope = scope
         self.textLimit = textLimit
+        self.denied = denied
     }
 
     /// Reads pre-images from a live tree. No link is followed in the last place, and what is no regular file has no content.

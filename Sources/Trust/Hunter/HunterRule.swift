@@ -24,6 +24,7 @@ enum HunterRule: String, CaseIterable {
     case packageSources = "package-sources"
     case sensitiveLink = "sensitive-link"
     case linkOutside = "link-outside"
+    case deniedCall = "denied-call"
     case unscanned
     case partlyScanned = "partly-scanned"
     case scannerNotRun = "scanner-not-run"
@@ -35,7 +36,8 @@ enum HunterRule: String, CaseIterable {
             .pythonStartup,
             .sensitiveLink, .unscanned, .scannerNotRun:
             .high
-        case .setuidModified, .assignment, .sshConfiguration, .systemdExec, .shellStartup, .bootConfiguration,
+        case .deniedCall, .setuidModified, .assignment, .sshConfiguration, .systemdExec, .shellStartup,
+            .bootConfiguration,
             .packageSources:
             .medium
         case .accounts, .systemdEnabled, .linkOutside, .partlyScanned: .low
@@ -71,6 +73,7 @@ enum HunterRule: String, CaseIterable {
         case .packageSources: "Where packages come from is changed."
         case .sensitiveLink: "A link points at something sensitive."
         case .linkOutside: "A link points outside of the declared scope."
+        case .deniedCall: "A system call was tried that sandboxes are denied."
         case .unscanned: "A file could not be scanned."
         case .partlyScanned: "Only the beginning of a file was scanned."
         case .scannerNotRun: "A required scanner did not run."

@@ -115,12 +115,22 @@ struct ProfilesCommand: AsyncParsableCommand {
     }
 
     struct Show: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "Print a profile's effective result as JSON.")
+        static let configuration = CommandConfiguration(
+            abstract: "Print a profile's effective result as JSON.",
+            discussion:
+                "seccomp_effective is what its system-call policy comes to on this host, with what is denied whatever a file says."
+        )
         @OptionGroup var place: Where
         @Argument(help: "The profile's name.") var name: String
 
         func run() async throws {
-            Terminal.line(try JSON(encoding: try place.library.profile(named: name)).canonicalText)
+            let profile = try place.library.profile(named: name)
+            var shown = try JSON(encoding: profile)
+            if case .object(var members) = shown {
+                members["seccomp_effective"] = try JSON(encoding: profile.seccompSummary)
+                shown = .object(members)
+            }
+            Terminal.line(shown.canonicalText)
         }
     }
 

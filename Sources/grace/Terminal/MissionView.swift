@@ -2,6 +2,7 @@ import Documents
 import FoundationEssentials
 import Measurement
 import Missions
+import Sandbox
 
 /// A mission as text: what a person needs in order to decide.
 enum MissionView {
@@ -92,6 +93,15 @@ enum MissionView {
         }
         lines += evidence.checks.map {
             "Check:    \($0.name): " + ($0.passed ? "passed" : "failed") + " — " + Terminal.escaped($0.message)
+        }
+        for report in evidence.sandbox.denied_calls ?? [] where report.denied.total != 0 {
+            let calls = report.denied.calls.prefix(8).map {
+                "\($0.call) by \($0.program ?? "a program that was gone") (\($0.count))"
+            }
+            let said = report.denied.reason ?? calls.joined(separator: ", ")
+            let more = report.denied.calls.count - calls.count
+            lines.append(
+                "Denied:   \(Terminal.escaped(report.part + ": " + said))\(more > 0 ? " and \(more) more" : "")")
         }
         lines += evidence.sandbox.fallbacks.map { "Fallback: " + Terminal.escaped($0) }
         return lines
