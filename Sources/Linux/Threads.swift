@@ -40,6 +40,49 @@ public enum Threads {
         return try result.get()
     }
 
+    /// Calls `body` for every item on as many threads as there are processors, and gives the results in order. Blocks: not from
+    /// async code.
+    ///
+    /// - Throws: What a call threw, the first of them in order; no further item is begun then.
+    public static func map<T: Sendable, R: Sendable>(
+        _ name: String, _ items: [T], _ body: @escaping @Sendable (T) throws -> R
+    ) throws -> [R] {
+        let count = min(Kernel.onlineProcessors(), items.count / 2)
+        guard count > 1 else { return try items.map(body) }
+        let next = Counter()
+        let results = Results<R>()
+        let work: @Sendable () -> Void = {
+            var found: [(Int, Result<R, any Error>)] = []
+            while let index = next.take(below: items.count) {
+                let result = Result { try body(items[index]) }
+                if case .failure = result { next.stop(at: items.count) }
+                found.append((index, result))
+            }
+            results.found.withLock { $0 += found }
+        }
+        var threads: [pthread_t] = []
+        for _ in 1..<count {
+            // Fewer threads than wished for do the same work.
+            if let thread = try? create(name, detached: false, work) { threads.append(thread) }
+        }
+        work()
+        for thread in threads { pthread_join(thread, nil) }
+        return try results.found.withLock { $0 }.sorted { $0.0 < $1.0 }.map { try $0.1.get() }
+    }
+
+    private final class Results<R: Sendable>: Sendable {
+        let found = Mutex<[(Int, Result<R, any Error>)]>([])
+    }
+
+    private final class Counter: Sendable {
+        private let value = Atomic<Int>(0)
+        func take(below end: Int) -> Int? {
+            let index = value.add(1, ordering: .relaxed).oldValue
+            return index < end ? index : nil
+        }
+        func stop(at end: Int) { value.store(end, ordering: .relaxed) }
+    }
+
     /// Starts a detached thread.
     public static func start(_ name: String, _ body: @escaping @Sendable () -> Void) throws {
         _ = try create(name, detached: true, body)

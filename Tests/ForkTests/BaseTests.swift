@@ -37,6 +37,19 @@ struct BaseTests {
         }
     }
 
+    @Test("a change set's digest is that of its manifest, which is canonical JSON")
+    func digest() throws {
+        let file = Change(
+            path: "/a\n\"b", kind: .create, type: .file, mode: 0o644, size: 3, content: Digest(of: Data("abc".utf8)))
+        let gone = Change(path: "/b", kind: .delete, type: .directory)
+        for changes in [[], [gone], [file, gone]] {
+            let set = try ChangeSet(changes)
+            #expect(set.digest == Digest(of: set.manifest))
+            #expect(try JSON(parsing: set.manifest).canonical == set.manifest)
+            #expect(try ChangeSet.parse(manifest: set.manifest) == set)
+        }
+    }
+
     @Test("what live changed while the fork was being tested is a conflict for ever")
     func movedUnderFork() async throws {
         for (move, path) in [

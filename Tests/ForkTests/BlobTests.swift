@@ -33,6 +33,56 @@ struct BlobTests {
         }
     }
 
+    @Test("an adopted file is not copied where store and file lie on one file system, and is the same blob everywhere")
+    func adopted() throws {
+        try with { store, directory in
+            try store.put(Data("makes the store".utf8))
+            for place in [directory, "/dev/shm"] {
+                let path = "\(place)/grace-test-adopted-\(UUID().uuidString)"
+                defer { try? Files.removeTree(path) }
+                let data = Data("adopted from \(place)".utf8)
+                try Files.writeAtomically(path, data, mode: 0o4755)
+                for _ in 0..<2 {
+                    let digest = try store.adopt(file: Files.open(path, flags: O_RDONLY))
+                    #expect(digest == Digest(of: data))
+                    #expect(try store.read(digest) == data)
+                    let isShared = try Files.status(path)?.identity == Files.status(store.path(digest))?.identity
+                    #expect(isShared == (place == directory && isRoot))
+                }
+                // Put once more it is a blob of its own again: nothing of the layer's can reach it then.
+                let digest = try store.put(data)
+                #expect(try Files.status(path)?.identity != Files.status(store.path(digest))?.identity)
+            }
+            #expect(try Files.entries(store.root).allSatisfy { !$0.starts(with: Array("new-".utf8)) })
+        }
+    }
+
+    @Test("two files are the same exactly when their bytes are, wherever they differ")
+    func equality() throws {
+        try with { _, directory in
+            let sizes = [0, 1, 65535, 65536, 65537, 200_000]
+            for size in sizes {
+                let data = Data((0..<size).map { UInt8(truncatingIfNeeded: $0 &* 7) })
+                try Files.writeAtomically(directory + "/a", data)
+                let first = FileBytes(try Files.open(directory + "/a", flags: O_RDONLY))
+                func compare(_ other: Data) throws -> Bool {
+                    try Files.writeAtomically(directory + "/b", other)
+                    let second = FileBytes(try Files.open(directory + "/b", flags: O_RDONLY))
+                    let found = try first.equals(second)
+                    #expect(try second.equals(first) == found)
+                    return found
+                }
+                #expect(try compare(data))
+                #expect(try !compare(data + [0]))
+                for place in [0, size / 2, size - 1] where size > 0 {
+                    var other = data
+                    other[place] ^= 1
+                    #expect(try !compare(other), "\(size), \(place)")
+                }
+            }
+        }
+    }
+
     @Test("an altered, missing or too long blob is refused")
     func refusals() throws {
         try with { store, _ in

@@ -51,6 +51,26 @@ public struct BlobStore: Sendable {
         }
     }
 
+    /// Stores what `file` holds as ``put(file:)`` does, but by a second name of its inode where the store lies on the same file
+    /// system: nothing is copied. For files that nobody writes any more.
+    @discardableResult
+    public func adopt(file: Descriptor) throws -> Digest {
+        // Any refusal of the kernel means that it is copied. Who is not root might not be let into its own file again.
+        let temporary = "\(root)/new-\(UUID().uuidString)"
+        let isLinked =
+            geteuid() == 0
+            && file.withRaw { linkat(AT_FDCWD, "/proc/self/fd/\($0)", AT_FDCWD, temporary, AT_SYMLINK_FOLLOW) } == 0
+        guard isLinked else { return try put(file: file) }
+        do {
+            let digest = try FileBytes(file).digest()
+            try place(temporary, at: path(digest))
+            return digest
+        } catch {
+            try? Files.unlink(temporary)
+            throw error
+        }
+    }
+
     /// The content of a blob of at most `limit` bytes, hashed again.
     public func read(_ digest: Digest, limit: Int = 64 << 20) throws -> Data {
         let file = try open(digest)
@@ -93,19 +113,34 @@ public struct BlobStore: Sendable {
     }
 
     private func store(_ write: (FileBytes) throws -> Digest) throws -> Digest {
-        try Files.makeDirectory(root, mode: 0o700, intermediate: true)
         let temporary = "\(root)/new-\(UUID().uuidString)"
         do {
-            let file = try Files.open(temporary, flags: O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode: 0o600)
+            let flags = O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC
+            let file: Descriptor
+            do {
+                file = try Files.open(temporary, flags: flags, mode: 0o600)
+            } catch let error as SystemError where error.code == ENOENT {
+                try Files.makeDirectory(root, mode: 0o700, intermediate: true)
+                file = try Files.open(temporary, flags: flags, mode: 0o600)
+            }
             let digest = try write(FileBytes(file))
-            let destination = path(digest)
-            try Files.makeDirectory(BytePath(destination).parent, mode: 0o700, intermediate: true)
-            // Renamed over a blob that is there already: after a power loss that one may be torn, this one is whole.
-            try Files.rename(temporary, destination)
+            try place(temporary, at: path(digest))
             return digest
         } catch {
             try? Files.unlink(temporary)
             throw error
         }
+    }
+
+    /// Renamed over a blob that is there already: after a power loss that one may be torn, this one is whole.
+    private func place(_ temporary: String, at destination: String) throws {
+        do {
+            try Files.rename(temporary, destination)
+        } catch let error as SystemError where error.code == ENOENT {
+            try Files.makeDirectory(BytePath(destination).parent, mode: 0o700, intermediate: true)
+            try Files.rename(temporary, destination)
+        }
+        // Two names of one inode: rename(2) then does nothing, and the other name stays.
+        try? Files.unlink(temporary)
     }
 }

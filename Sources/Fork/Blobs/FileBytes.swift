@@ -64,6 +64,26 @@ struct FileBytes {
         }
     }
 
+    /// Whether both files hold the same bytes; stops at the first difference.
+    func equals(_ other: FileBytes) throws -> Bool {
+        let left = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 16, alignment: 4096)
+        let right = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 16, alignment: 4096)
+        defer {
+            left.deallocate()
+            right.deallocate()
+        }
+        var offset: Int64 = 0
+        while true {
+            let count = try fill(left, at: offset)
+            guard try other.fill(right, at: offset) == count else { return false }
+            if count == 0 { return true }
+            guard let first = left.baseAddress, let second = right.baseAddress, memcmp(first, second, count) == 0 else {
+                return false
+            }
+            offset += Int64(count)
+        }
+    }
+
     /// The SHA-256 of the whole file.
     func digest() throws -> Digest {
         var digest = StreamingDigest()
@@ -92,6 +112,17 @@ struct FileBytes {
 
     func truncate(to length: Int64) throws {
         guard ftruncate(file.raw, off_t(length)) == 0 else { throw failure("ftruncate") }
+    }
+
+    /// Reads until the buffer is full or the file is at its end.
+    private func fill(_ buffer: UnsafeMutableRawBufferPointer, at offset: Int64) throws -> Int {
+        var done = 0
+        while done < buffer.count {
+            let count = try readOnce(into: .init(rebasing: buffer[done...]), at: offset + Int64(done))
+            if count == 0 { break }
+            done += count
+        }
+        return done
     }
 
     private func readOnce(into buffer: UnsafeMutableRawBufferPointer, at offset: Int64) throws -> Int {

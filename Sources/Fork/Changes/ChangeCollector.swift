@@ -18,8 +18,21 @@ struct ChangeCollector {
     let mountPoints: Set<BytePath>
 
     private(set) var changes: [Change] = []
+    /// Files whose contents are still to be looked at, many at once.
+    private var waiting: [Waiting] = []
     /// Everything of the upper layers with more than one name: by inode, the names with their changes.
     private var linked: [FileIdentity: [LinkedName]] = [:]
+
+    /// How many files wait before their contents are looked at: enough to keep every processor busy, few enough that the
+    /// directories they pin stay far below the limit of open files.
+    private static let batch = 256
+
+    private struct Waiting: Sendable {
+        var node: Node
+        var before: MergedNode?
+        /// Its place among the names of its inode, where there are several.
+        var link: Int?
+    }
 
     private struct LinkedName {
         var path: BytePath
@@ -47,6 +60,7 @@ struct ChangeCollector {
 
     /// The change set of everything collected.
     mutating func finish() throws -> ChangeSet {
+        try lookAtContents()
         try groupHardLinks()
         return try ChangeSet(changes)
     }
@@ -69,6 +83,10 @@ struct ChangeCollector {
                 continue
             }
             try OverlayMarks.refuseForeign(xattrs, at: place)
+            if node.type == .file {
+                try wait(for: node, before)
+                continue
+            }
             let index = try compare(node, with: before)
             if node.type == .directory {
                 let opaque = isOpaque || OverlayMarks.isOpaque(xattrs)
@@ -97,21 +115,51 @@ struct ChangeCollector {
         }
     }
 
+    private mutating func wait(for node: Node, _ before: MergedNode?) throws {
+        var link: Int?
+        if node.status.links > 1 {
+            link = linked[node.status.identity, default: []].count
+            linked[node.status.identity, default: []].append(
+                LinkedName(path: node.shown, upper: node, base: before, index: nil))
+        }
+        waiting.append(Waiting(node: node, before: before, link: link))
+        if waiting.count >= Self.batch { try lookAtContents() }
+    }
+
+    /// Compares and stores the contents of the files that wait, on every processor.
+    private mutating func lookAtContents() throws {
+        let (files, collector) = (waiting, self)
+        waiting = []
+        let found = try Threads.map("contents", files) { try collector.change(of: $0.node, before: $0.before) }
+        for (file, change) in zip(files, found) {
+            guard let change else { continue }
+            changes.append(change)
+            if let link = file.link { linked[file.node.status.identity]?[link].index = changes.count - 1 }
+        }
+    }
+
     private mutating func delete(_ path: BytePath, _ before: MergedNode) {
         changes.append(Change(path: path, kind: .delete, type: before.top.type))
     }
 
     /// Adds the entry for one node, where it differs. Returns its place.
     private mutating func compare(_ node: Node, with before: MergedNode?) throws -> Int? {
-        guard let before else { return try add(node, .create, before: nil) }
-        guard before.top.type == node.type else { return try add(node, .replace, before: before) }
-        if try !hasSameContent(node, before.top) { return try add(node, .modify, before: before) }
+        guard let change = try change(of: node, before: before) else { return nil }
+        changes.append(change)
+        return changes.count - 1
+    }
+
+    /// The entry for one node, where it differs.
+    private func change(of node: Node, before: MergedNode?) throws -> Change? {
+        guard let before else { return try entry(node, .create, before: nil) }
+        guard before.top.type == node.type else { return try entry(node, .replace, before: before) }
+        if try !hasSameContent(node, before.top) { return try entry(node, .modify, before: before) }
         let old = before.top.status
         let new = node.status
         let isSame =
             try (old.mode == new.mode || node.type == .symlink) && old.uid == new.uid && old.gid == new.gid
             && before.top.xattrs() == node.xattrs() && setTime(node, before: before) == nil
-        return isSame ? nil : try add(node, .metadata, before: before)
+        return isSame ? nil : try entry(node, .metadata, before: before)
     }
 
     private func hasSameContent(_ node: Node, _ old: Node) throws -> Bool {
@@ -124,7 +172,7 @@ struct ChangeCollector {
             if node.status.size == 0 { return true }
             let file = try old.contents()
             guard try Files.status(of: file).identity == old.status.identity else { return false }
-            return try FileBytes(node.contents()).digest() == FileBytes(file).digest()
+            return try FileBytes(node.contents()).equals(FileBytes(file))
         }
     }
 
@@ -136,23 +184,25 @@ struct ChangeCollector {
         return overflow ? nil : seconds + Int64(time.nanoseconds)
     }
 
-    private mutating func add(_ node: Node, _ kind: Change.Kind, before: MergedNode?) throws -> Int {
+    private func entry(_ node: Node, _ kind: Change.Kind, before: MergedNode?) throws -> Change {
         var change = Change(
             path: node.shown, kind: kind, type: node.type, mode: node.type == .symlink ? 0o777 : node.status.mode,
             uid: node.status.uid, gid: node.status.gid, xattrs: try node.xattrs(),
             modified: setTime(node, before: before))
         if kind != .metadata { try fill(&change, from: node) }
-        changes.append(change)
-        return changes.count - 1
+        return change
     }
 
     /// Adds what only entries with content have.
+    ///
+    /// The layer's own inode becomes the blob where both lie on one file system: the layer is written no more, and a blob that was
+    /// altered all the same is noticed when it is read.
     private func fill(_ change: inout Change, from node: Node) throws {
         change.linkTarget = node.type == .symlink ? try node.linkTarget() : nil
         change.device = node.device
         guard node.type == .file else { return }
         let file = try node.contents()
-        change.content = try blobs.put(file: file)
+        change.content = try blobs.adopt(file: file)
         change.size = try FileBytes(file).size()
         guard change.size == node.status.size else {
             throw ForkError.unstable(path: node.shown, reason: "the fork's sandbox still writes it; end it first")
@@ -171,7 +221,10 @@ struct ChangeCollector {
             if wasOneInode && names.allSatisfy({ $0.index == nil }) { continue }
             groups.append(
                 try names.map { name in
-                    guard let index = name.index else { return try add(name.upper, .modify, before: name.base) }
+                    guard let index = name.index else {
+                        changes.append(try entry(name.upper, .modify, before: name.base))
+                        return changes.count - 1
+                    }
                     if changes[index].kind == .metadata {
                         changes[index].kind = .modify
                         try fill(&changes[index], from: name.upper)

@@ -14,8 +14,14 @@ internal import Linux
 extension ChangeSet {
     static let format = "grace.change-set.v1"
 
-    var manifestJSON: JSON {
-        .object(["format": .string(Self.format), "changes": .array(changes.map(\.manifestJSON))])
+    /// Hands out the manifest piece by piece, an entry at a time: a change set of any size is hashed or written in little memory.
+    func forEachManifestPiece(_ body: (Data) throws -> Void) rethrows {
+        try body(Data("{\"changes\":[".utf8))
+        for (index, change) in changes.enumerated() {
+            if index > 0 { try body(Data(",".utf8)) }
+            try body(change.manifestJSON.canonical)
+        }
+        try body(Data("],\"format\":\(JSON.string(Self.format).canonicalText)}".utf8))
     }
 
     /// Reads a manifest and checks everything about it: only the very bytes that ``manifest`` would write are taken, so

@@ -20,10 +20,18 @@ public struct ChangeSet: Sendable, Equatable {
     public var isEmpty: Bool { changes.isEmpty }
 
     /// The canonical JSON (RFC 8785) of the change set; see `ChangeSet+Manifest.swift` for its members.
-    public var manifest: Data { manifestJSON.canonical }
+    public var manifest: Data {
+        var data = Data()
+        forEachManifestPiece { data.append($0) }
+        return data
+    }
 
     /// The SHA-256 of ``manifest``.
-    public var digest: Digest { Digest(of: manifest) }
+    public var digest: Digest {
+        var digest = StreamingDigest()
+        forEachManifestPiece { piece in piece.withUnsafeBytes { digest.update($0) } }
+        return digest.finish()
+    }
 
     /// The blobs that the change set needs, each once.
     public var blobs: Set<Digest> { Set(changes.compactMap(\.content)) }

@@ -37,7 +37,7 @@ struct MergedDirectory {
 }
 
 /// An entry as a fork saw it before its change.
-struct MergedNode {
+struct MergedNode: Sendable {
     /// What is to be seen.
     let top: Node
     /// Whether it is the snapshot's, and so can't be changed by live.

@@ -4,7 +4,7 @@ internal import Glibc
 internal import Linux
 
 /// One entry of a directory, found without following any link and pinned to the directory it was found in.
-struct Node {
+struct Node: Sendable {
     /// The open directory that holds it.
     let parent: Descriptor
     let name: [UInt8]
