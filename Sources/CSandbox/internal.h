@@ -45,6 +45,7 @@ int csandbox_clone_tree(int directory, const char *path, int read_only);
 void csandbox_make_stage(struct sandbox *sandbox);
 void csandbox_mount_private(struct sandbox *sandbox);  // proc, dev, sys, tmp, run
 void csandbox_mask(struct sandbox *sandbox);
+void csandbox_place_resolver(struct sandbox *sandbox);
 void csandbox_pivot(struct sandbox *sandbox);
 
 // kernelfs.c

@@ -100,6 +100,7 @@ static _Noreturn void first_process(struct sandbox *sandbox, int mapped) {
     csandbox_make_overlays(sandbox);
     csandbox_mount_private(sandbox);
     csandbox_mask(sandbox);
+    csandbox_place_resolver(sandbox);
     csandbox_pivot(sandbox);
     csandbox_drop(sandbox);
     csandbox_supervise(sandbox);

@@ -129,6 +129,65 @@ void csandbox_mask(struct sandbox *sandbox) {
     close(empty);
 }
 
+// Makes the directories of an absolute path inside, and a file at its end. 0, or -1 with errno.
+static int make_file_inside(int root, char *path) {
+    for (char *slash = strchr(path + 1, '/');; slash = strchr(slash + 1, '/')) {
+        char *name = slash != NULL ? slash : path + strlen(path);
+        char after = *name;
+        *name = 0;
+        char *last = strrchr(path, '/');
+        *last = 0;
+        int parent = csandbox_open_inside(root, *path != 0 ? path : "/", O_PATH | O_DIRECTORY);
+        *last = '/';
+        if (parent < 0)
+            return -1;
+        int made = strcmp(last, "/..") == 0 || strcmp(last, "/.") == 0 ? 0
+            : after == 0                                               ? mknodat(parent, last + 1, S_IFREG | 0644, 0)
+                                                                       : mkdirat(parent, last + 1, 0755);
+        int code = errno;
+        close(parent);
+        errno = code;
+        if (made < 0 && errno != EEXIST)
+            return -1;
+        if (after == 0)
+            return 0;
+        *name = after;
+    }
+}
+
+// Covers /etc/resolv.conf. Where it is a link into /run, which is fresh and empty, the file it leads to is made there first.
+void csandbox_place_resolver(struct sandbox *sandbox) {
+    if (sandbox->plan->resolver == CSANDBOX_NONE)
+        return;
+    const char *text = csandbox_string(sandbox, sandbox->plan->resolver);
+    int place = csandbox_open_inside(sandbox->root, "/etc/resolv.conf", O_PATH);
+    if (place < 0 && errno == ENOENT) {
+        char target[512] = "/etc/";
+        int directory = csandbox_open_inside(sandbox->root, "/etc", O_PATH | O_DIRECTORY);
+        ssize_t length = directory < 0 ? -1 : readlinkat(directory, "resolv.conf", target + 5, sizeof target - 6);
+        if (directory >= 0)
+            close(directory);
+        if (length > 0 && length < (ssize_t)sizeof target - 6
+            && make_file_inside(sandbox->root, target[5] == '/' ? target + 5 : target) == 0)
+            place = csandbox_open_inside(sandbox->root, "/etc/resolv.conf", O_PATH);
+    }
+    if (place < 0)
+        csandbox_fail(sandbox, CSANDBOX_STEP_NETWORK, errno, "/etc/resolv.conf");
+    int holder = csandbox_tmpfs("0755", sandbox->root_id, 65536, MOUNT_ATTR_NODEV | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC);
+    int file = holder < 0 ? -1 : openat(holder, "resolv.conf", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+    if (file < 0 || write(file, text, strlen(text)) != (ssize_t)strlen(text)
+        || mkdirat(sandbox->stage, "resolver", 0700) < 0
+        || move_mount(holder, "", sandbox->stage, "resolver", MOVE_MOUNT_F_EMPTY_PATH) < 0)
+        csandbox_fail(sandbox, CSANDBOX_STEP_NETWORK, errno, "resolv.conf");
+    close(file);
+    int cover = csandbox_clone_tree(holder, "resolv.conf", 1);
+    if (cover < 0 || move_mount(cover, "", place, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0)
+        csandbox_fail(sandbox, CSANDBOX_STEP_NETWORK, errno, "/etc/resolv.conf");
+    close(cover);
+    close(holder);
+    close(place);
+}
+
 void csandbox_pivot(struct sandbox *sandbox) {
     // Over itself, then the old root is peeled off: no directory for it is needed in the new one (pivot_root(2), NOTES).
     if (fchdir(sandbox->root) < 0 || syscall(SYS_pivot_root, ".", ".") < 0 || umount2(".", MNT_DETACH) < 0

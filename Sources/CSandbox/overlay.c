@@ -148,25 +148,30 @@ static void copy_lowers(struct sandbox *sandbox, const struct csandbox_overlay *
             csandbox_fail(sandbox, CSANDBOX_STEP_COPY_LAYER, errno, where);
 }
 
-// A directory that holds policy-rc.d alone, below every other layer: live's own file, if there is one, wins.
-static int quiet_layer(struct sandbox *sandbox) {
+// A directory with what a sandbox has besides live's files, below every other layer: live's own, if there is one, wins. An empty
+// resolv.conf is there for csandbox_place_resolver to cover.
+static int added_layer(struct sandbox *sandbox) {
     static const char script[] = "#!/bin/sh\n# Services are not started by package scripts in a sandbox.\nexit 101\n";
-    const char *const directories[] = {"quiet", "quiet/usr", "quiet/usr/sbin"};
-    for (size_t i = 0; i < 3; i++)
+    const char *const directories[] = {"added", "added/etc", "added/usr", "added/usr/sbin"};
+    for (size_t i = 0; i < 4; i++)
         if (mkdirat(sandbox->stage, directories[i], 0755) < 0)
+            csandbox_fail(sandbox, CSANDBOX_STEP_LAYER, errno, directories[i]);
+    if (sandbox->plan->flags & CSANDBOX_QUIET_SERVICES) {
+        int file = openat(sandbox->stage, "added/usr/sbin/policy-rc.d", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0755);
+        if (file < 0 || write(file, script, sizeof script - 1) != (ssize_t)(sizeof script - 1) || fchmod(file, 0755) < 0)
             csandbox_fail(sandbox, CSANDBOX_STEP_LAYER, errno, "policy-rc.d");
-    int file = openat(sandbox->stage, "quiet/usr/sbin/policy-rc.d", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0755);
-    if (file < 0 || write(file, script, sizeof script - 1) != (ssize_t)(sizeof script - 1) || fchmod(file, 0755) < 0)
-        csandbox_fail(sandbox, CSANDBOX_STEP_LAYER, errno, "policy-rc.d");
-    close(file);
-    int layer = openat(sandbox->stage, "quiet", O_PATH | O_DIRECTORY | O_CLOEXEC);
+        close(file);
+    }
+    if (sandbox->plan->resolver != CSANDBOX_NONE && mknodat(sandbox->stage, "added/etc/resolv.conf", S_IFREG | 0644, 0) < 0)
+        csandbox_fail(sandbox, CSANDBOX_STEP_LAYER, errno, "resolv.conf");
+    int layer = openat(sandbox->stage, "added", O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (layer < 0)
-        csandbox_fail(sandbox, CSANDBOX_STEP_LAYER, errno, "policy-rc.d");
+        csandbox_fail(sandbox, CSANDBOX_STEP_LAYER, errno, "added files");
     return layer;
 }
 
 static int build(struct sandbox *sandbox, const struct csandbox_overlay *overlay, int number, int live, const int *lowers, int base,
-                 int quiet, unsigned attributes) {
+                 int added, unsigned attributes) {
     const char *mount_point = csandbox_string(sandbox, overlay->mount_point);
     char list[1024];
     int used = 0, under = live;
@@ -206,8 +211,8 @@ static int build(struct sandbox *sandbox, const struct csandbox_overlay *overlay
     }
     used = overlay->stacked || copied ? 0 : used;
     used += snprintf(list + used, sizeof list - (size_t)used, "/proc/self/fd/%d", under);
-    if (quiet >= 0)
-        snprintf(list + used, sizeof list - (size_t)used, ":/proc/self/fd/%d", quiet);
+    if (added >= 0)
+        snprintf(list + used, sizeof list - (size_t)used, ":/proc/self/fd/%d", added);
     layers.lower = list;
     return make_overlay(sandbox, mount_point, &layers, attributes);
 }
@@ -230,11 +235,11 @@ void csandbox_make_overlays(struct sandbox *sandbox) {
         bases[i] = overlays[i].base == CSANDBOX_NONE ? -1 : open_layer(sandbox, csandbox_string(sandbox, overlays[i].base));
     }
     csandbox_become_mapped(sandbox);
-    int quiet = plan->flags & CSANDBOX_QUIET_SERVICES ? quiet_layer(sandbox) : -1;
+    int added = plan->flags & CSANDBOX_QUIET_SERVICES || plan->resolver != CSANDBOX_NONE ? added_layer(sandbox) : -1;
     for (uint32_t i = 0; i < plan->overlay_count; i++) {
         if (bases[i] < 0)
             bases[i] = scratch_layer(sandbox, lives[i], (int)i);
-        made[i] = build(sandbox, &overlays[i], (int)i, lives[i], lowers[i], bases[i], i == 0 ? quiet : -1, attributes[i]);
+        made[i] = build(sandbox, &overlays[i], (int)i, lives[i], lowers[i], bases[i], i == 0 ? added : -1, attributes[i]);
     }
 
     // All are made before the first is attached: the stage may cover a directory that a later one lies in.

@@ -83,6 +83,9 @@ static const char *check(const struct csandbox_plan *plan) {
     for (uint32_t i = 0; i < plan->mask_count; i++)
         if (!is_absolute(plan, masks[i]))
             return "a mask is no absolute path";
+    if (plan->resolver != CSANDBOX_NONE
+        && (!is_string(plan, plan->resolver) || strlen((const char *)plan + plan->resolver) > 1024))
+        return "the resolver's configuration is missing or longer than 1024 bytes";
     return NULL;
 }
 

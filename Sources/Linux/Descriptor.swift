@@ -20,6 +20,9 @@ public final class Descriptor: Sendable, CustomStringConvertible {
         _ = clinux_close(raw)
     }
 
+    /// Gives the number up to the caller, who closes it; -1 when it was closed already.
+    func release() -> Int32 { closed.exchange(true, ordering: .acquiringAndReleasing) ? -1 : raw }
+
     /// Whether ``close()`` has been called.
     public var isClosed: Bool { closed.load(ordering: .acquiring) }
 

@@ -79,6 +79,7 @@ struct csandbox_plan {
     uint32_t stage;  // an existing directory, covered inside the sandbox's mount namespace while it is built
     uint32_t overlay_count, overlays;  // struct csandbox_overlay[], 8-byte aligned; the first is "/", parents before children
     uint32_t mask_count, masks;        // uint32_t[]
+    uint32_t resolver;  // what /etc/resolv.conf holds inside, whatever live's own says; CSANDBOX_NONE: as on live
 };
 
 // Every message over the control socket, in both directions, is one of these; descriptors come with it by SCM_RIGHTS.

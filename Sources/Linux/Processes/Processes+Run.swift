@@ -43,6 +43,19 @@ extension Processes {
         try Task.checkCancellation()
         return output
     }
+
+    /// As ``run(_:arguments:input:timeout:environment:directory:user:limit:)``, on the calling thread and in its namespaces.
+    public static func runBlocking(
+        _ executable: String, arguments: [String] = [], input: Data = Data(), timeout: Duration = .seconds(60),
+        limit: Int = 16 << 20
+    ) throws -> ProcessOutput {
+        clinux_block_sigpipe()
+        let wake = Descriptor(owning: try SystemError.check(clinux_eventfd(), "eventfd", ""))
+        var session = try RunSession(
+            executable, arguments: arguments, input: input, timeout: timeout, environment: nil, directory: nil,
+            user: nil, limit: limit, wake: wake)
+        return try session.finish()
+    }
 }
 
 /// One run of ``Processes/run(_:arguments:input:timeout:environment:directory:user:limit:)``, on its thread.

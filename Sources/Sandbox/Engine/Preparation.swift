@@ -44,6 +44,7 @@ final class Preparation {
                         "The caller is not root, so the sandbox knows one user alone and files it makes belong to the caller.",
                     mend: "Run Grace as root."))
         }
+        try weighNetwork(mode)
         while true {
             let filter = try engine.filters.program(
                 for: specification.profile.seccomp, capabilities: specification.profile.capabilities,
@@ -53,9 +54,13 @@ final class Preparation {
             switch greeting {
             case .ready(let descriptors) where descriptors.count == 3:
                 guard let channel else { throw SandboxError.helper("The sandbox's control socket is gone.") }
+                let egress =
+                    specification.profile.network == .egress
+                    ? try await Egress.open(
+                        specification.profile.egress, sandbox: descriptors[1], outside: engine.outside) : nil
                 return Sandbox(
                     specification: specification, cgroup: cgroup, fallbacks: fallbacks, channel: channel,
-                    descriptors: descriptors, leftovers: [directory] + stacked, mode: mode)
+                    descriptors: descriptors, leftovers: [directory] + stacked, mode: mode, egress: egress)
             case .failed(let step, let code, let detail)
             where mode == CSANDBOX_MAPPED && Self.needsFallback(step, code):
                 // This host, or a file system that a layer lies on, has no idmapped layers.
@@ -161,6 +166,38 @@ final class Preparation {
     private func refuseOrRecord(_ status: FeatureStatus) throws {
         if specification.profile.require.contains(status.feature) { throw SandboxError.missing([status]) }
         fallbacks.append(status)
+    }
+
+    /// A way out needs root; the host's network is given as it is asked for, and recorded each time.
+    private func weighNetwork(_ mode: csandbox_mode) throws {
+        let profile = specification.profile
+        if profile.network == .egress {
+            if mode == CSANDBOX_USER {
+                throw SandboxError.missing([
+                    FeatureStatus(
+                        feature: .egressNetwork, available: false,
+                        detail: "The caller is not root, and only root can join a sandbox to a gateway.",
+                        mend: "Run Grace as root, or use a profile with network: loopback.")
+                ])
+            }
+            _ = try EgressGateway.tool("ip", package: "iproute2")
+            _ = try EgressGateway.tool("nft", package: "nftables")
+        }
+        guard profile.network == .host else { return }
+        try refuseOrRecord(
+            FeatureStatus(
+                feature: .networkNamespace, available: false,
+                detail:
+                    "The profile asks for the host's own network: what the sandbox sent and whom it reached is not known.",
+                mend: "Use network: egress with the places that are needed."))
+        let start =
+            ((try? Files.readString("/proc/sys/net/ipv4/ip_unprivileged_port_start"))?
+            .split(whereSeparator: \.isWhitespace).first).flatMap { Int($0) } ?? 1024
+        guard start < 1024 else { return }
+        throw SandboxError.invalid(
+            "The host lets every user have ports from \(start) on (sysctl net.ipv4.ip_unprivileged_port_start), so that a sandbox with "
+                + "network: host could take a port that live needs. Set it to 1024, or use network: egress or loopback."
+        )
     }
 
     private func makeDirectories() throws {

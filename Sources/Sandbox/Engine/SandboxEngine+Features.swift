@@ -12,6 +12,7 @@ extension SandboxEngine {
         for feature in Feature.allCases {
             switch feature {
             case .memoryLimit, .swapLimit, .pidsLimit, .cpuLimit: result.append(limit(feature))
+            case .egressNetwork: result.append(Self.egress())
             case .freeze: result.append(controller(.freezer, feature))
             case .pressure: result.append(controller(.pressure, feature))
             case .diskLimit:
@@ -132,6 +133,29 @@ extension SandboxEngine {
             feature: feature, available: false,
             detail: cgroups.missing[controller] ?? "The control groups do not have it.",
             mend: "Use a kernel with control groups of version 2.")
+    }
+
+    private static func egress() -> FeatureStatus {
+        guard geteuid() == 0 else {
+            return FeatureStatus(
+                feature: .egressNetwork, available: false, detail: "The caller is not root.", mend: "Run Grace as root."
+            )
+        }
+        do {
+            try EgressGateway.probe()
+            return FeatureStatus(
+                feature: .egressNetwork, available: true,
+                detail:
+                    "A gateway with rules and sockets of its own was made just now; nothing of the host's network was touched."
+            )
+        } catch SandboxError.missing(let missing) {
+            return missing.first
+                ?? FeatureStatus(feature: .egressNetwork, available: false, detail: "It could not be tried.")
+        } catch {
+            return FeatureStatus(
+                feature: .egressNetwork, available: false, detail: "\(error)",
+                mend: "Use a kernel with veth and nf_tables, outside a container that forbids network namespaces.")
+        }
     }
 
     private static func noGroups(_ feature: Feature) -> FeatureStatus {

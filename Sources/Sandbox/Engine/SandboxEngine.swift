@@ -23,6 +23,8 @@ public final class SandboxEngine: Sendable {
     public let helper: String
     /// A directory for throw-away layers. What agents that were killed left there is removed when an engine is made.
     public let scratch: String
+    /// How sandboxes with `network: egress` reach the outside.
+    public let outside: EgressOutside
     /// Compiled system-call filters.
     let filters: FilterCache
     /// 0 when the kernel can report denied calls, else an errno.
@@ -30,16 +32,20 @@ public final class SandboxEngine: Sendable {
     /// Over all engines of the process: it is part of the names of directories and control groups.
     private static let counter = Atomic<UInt64>(0)
 
-    public convenience init(cgroups: CgroupHost?, cgroupParent: String = "grace", helper: String, scratch: String) {
+    public convenience init(
+        cgroups: CgroupHost?, cgroupParent: String = "grace", helper: String, scratch: String,
+        outside: EgressOutside = EgressOutside()
+    ) {
         self.init(
-            cgroups: cgroups, cgroupParent: cgroupParent, helper: helper, scratch: scratch, filters: .shared,
-            canReport: { csandbox_can_report() })
+            cgroups: cgroups, cgroupParent: cgroupParent, helper: helper, scratch: scratch, outside: outside,
+            filters: .shared, canReport: { csandbox_can_report() })
     }
 
     init(
-        cgroups: CgroupHost?, cgroupParent: String, helper: String, scratch: String, filters: FilterCache,
-        canReport: @escaping @Sendable () -> Int32
+        cgroups: CgroupHost?, cgroupParent: String, helper: String, scratch: String,
+        outside: EgressOutside = EgressOutside(), filters: FilterCache, canReport: @escaping @Sendable () -> Int32
     ) {
+        self.outside = outside
         self.cgroups = cgroups
         self.cgroupParent = cgroupParent
         self.helper = helper

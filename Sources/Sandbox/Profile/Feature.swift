@@ -15,6 +15,8 @@ public enum Feature: String, Codable, CaseIterable, Sendable, Hashable {
     case seccomp
     /// Calls that the filter denies are reported, so that they can be counted (seccomp user notification, Linux 5.0).
     case deniedCalls = "denied_calls"
+    /// A way out of the sandbox for what a profile's `egress` allows: veth, nftables, and the programs `ip` and `nft`.
+    case egressNetwork = "egress_network"
     case memoryLimit = "memory_limit"
     case swapLimit = "swap_limit"
     case pidsLimit = "pids_limit"

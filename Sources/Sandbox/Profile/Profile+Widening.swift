@@ -6,6 +6,10 @@ extension Profile {
         if let mine = order.firstIndex(of: network), let theirs = order.firstIndex(of: other.network), mine > theirs {
             found.append("network: \(network.rawValue)")
         }
+        if network == .egress, other.network == .egress {
+            let wider = egress.filter { rule in !other.egress.contains { rule.isWithin($0) } }
+            if !wider.isEmpty { found.append("egress.allow: \(wider.map(\.text).sorted().joined(separator: ", "))") }
+        }
         let capabilities = Set(capabilities).subtracting(other.capabilities)
         if !capabilities.isEmpty { found.append("capabilities: \(capabilities.sorted().joined(separator: ", "))") }
         let calls = Set(seccomp.allow).subtracting(other.seccomp.allow)

@@ -6,6 +6,8 @@ public enum Network: String, Codable, CaseIterable, Sendable, Hashable {
     case none
     /// A network namespace of its own with its own loopback: services inside reach each other, nothing else.
     case loopback
+    /// A network namespace of its own with a way out to what ``Profile/egress`` allows, and to nothing else.
+    case egress
     /// The host's network, without ports below 1024 and raw sockets.
     case host
 }
@@ -17,6 +19,8 @@ public struct Profile: Codable, Equatable, Sendable {
     /// The profile this one was built on; its settings are already in here.
     public var extends: String?
     public var network: Network
+    /// Whom the sandbox may talk to with ``Network/egress``; without it, it has no effect.
+    public var egress: [EgressRule]
     public var limits: SandboxLimits
     /// Paths of the host that the sandbox sees as empty, besides those that are always hidden.
     public var hide: [String]
@@ -38,7 +42,8 @@ public struct Profile: Codable, Equatable, Sendable {
 
     public init(
         name: String, description: String = "", extends: String? = nil, network: Network = .none,
-        limits: SandboxLimits = SandboxLimits(), hide: [String] = [], require: [Feature] = [], optional: [Feature] = [],
+        egress: [EgressRule] = [], limits: SandboxLimits = SandboxLimits(), hide: [String] = [],
+        require: [Feature] = [], optional: [Feature] = [],
         noNewPrivileges: Bool = true, capabilities: [String] = [],
         environment: [String: String] = Profile.baseEnvironment,
         seccomp: SeccompPolicy = SeccompPolicy(), quietServices: Bool = false
@@ -47,6 +52,7 @@ public struct Profile: Codable, Equatable, Sendable {
         self.description = description
         self.extends = extends
         self.network = network
+        self.egress = egress
         self.limits = limits
         self.hide = hide
         self.require = require
@@ -77,12 +83,15 @@ public struct Profile: Codable, Equatable, Sendable {
         var limited: [String: JSON] = [:]
         for (key, value) in figures { if let value { limited[key] = .number(value) } }
         func texts(_ values: [String]) -> JSON { .array(Set(values).sorted().map { .string($0) }) }
-        return .object([
+        var all: [String: JSON] = [
             "network": .string(network.rawValue), "limits": .object(limited), "hide": texts(hide),
             "require": texts(require.map(\.rawValue)), "optional": texts(optional.map(\.rawValue)),
             "no_new_privileges": .bool(noNewPrivileges), "capabilities": texts(capabilities),
             "environment": .object(environment.mapValues { .string($0) }), "quiet_services": .bool(quietServices),
             "seccomp": seccomp.json,
-        ])
+        ]
+        // Absent rather than empty: digests of profiles without it are what they were before there was any.
+        if network == .egress { all["egress"] = texts(egress.map(\.text)) }
+        return .object(all)
     }
 }

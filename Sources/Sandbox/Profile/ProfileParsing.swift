@@ -4,7 +4,8 @@ internal import Linux
 extension Profile {
     /// The keys of a profile file, in the order they are documented.
     static let keys = [
-        "name", "description", "extends", "network", "limits", "hide", "require", "optional", "no_new_privileges",
+        "name", "description", "extends", "network", "egress", "limits", "hide", "require", "optional",
+        "no_new_privileges",
         "capabilities", "environment", "seccomp", "quiet_services",
     ]
     static let limitKeys = ["memory", "swap", "pids", "cpu", "time", "disk", "files", "output"]
@@ -69,6 +70,23 @@ extension Profile {
         if let value = members["extends"]?.text() { extends = value }
         if let value = members["network"]?.choice(Network.allCases.map(\.rawValue)) {
             network = Network(rawValue: value) ?? network
+        }
+        if let field = members["egress"] {
+            egress += EgressRule.parseAll(field).filter { !egress.contains($0) }
+            if network != .egress {
+                field.problem("it has no effect: the network is “\(network.rawValue)”; say network: egress as well.")
+            }
+            for transport in EgressRule.Transport.allCases {
+                let ports = egress.filter { $0.transport == transport }.flatMap(\.ports).flatMap { Array($0.range) }
+                if Set(ports).count > EgressRule.mostPorts {
+                    field.problem(
+                        "the rules together open more than \(EgressRule.mostPorts) \(transport.rawValue) ports; name the ones that are needed."
+                    )
+                }
+            }
+        } else if network == .egress, egress.isEmpty, let field = members["network"] {
+            field.problem(
+                "“egress” needs a list of whom the sandbox may talk to: egress: {allow: [{name: …, ports: […]}]}.")
         }
         if let field = members["limits"], let limited = field.mapping(keys: Self.limitKeys) { limits.apply(limited) }
         if let field = members["hide"] { hide += paths(field) }

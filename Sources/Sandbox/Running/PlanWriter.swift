@@ -27,7 +27,7 @@ struct PlanWriter {
         plan.mode = mode.rawValue
         plan.flags = CSANDBOX_SECCOMP.rawValue
         if profile.network != .host { plan.flags |= CSANDBOX_OWN_NETWORK.rawValue }
-        if profile.network == .loopback { plan.flags |= CSANDBOX_LOOPBACK_UP.rawValue }
+        if profile.network == .loopback || profile.network == .egress { plan.flags |= CSANDBOX_LOOPBACK_UP.rawValue }
         // A setuid program of live would be a door where root is not mapped: there it stays shut.
         if profile.noNewPrivileges || mode != CSANDBOX_MAPPED { plan.flags |= CSANDBOX_NO_NEW_PRIVS.rawValue }
         if profile.quietServices { plan.flags |= CSANDBOX_QUIET_SERVICES.rawValue }
@@ -38,6 +38,16 @@ struct PlanWriter {
         plan.cgroup_count = UInt32(cgroups)
         plan.capabilities = Capabilities.mask(profile.capabilities)
         if mode == CSANDBOX_PLAIN { plan.capabilities &= Capabilities.mask(Capabilities.plain) }
+        // The host's own root with the host's own network: ports below 1024 stay live's.
+        if mode == CSANDBOX_PLAIN, profile.network == .host {
+            plan.capabilities &= ~Capabilities.mask(["NET_BIND_SERVICE"])
+        }
+        plan.resolver =
+            profile.network == .egress
+            ? writer.string(
+                "# Grace's filtering resolver: it answers for the names that the profile allows.\nnameserver \(EgressRuleset.gateway4)\n"
+            )
+            : ~0
         plan.scratch_bytes = UInt64(clamping: profile.limits.disk ?? 0)
         plan.temporary_bytes = UInt64(clamping: profile.limits.memory.map { $0 / 2 } ?? 0)
         plan.open_files = UInt64(clamping: profile.limits.files ?? 0)

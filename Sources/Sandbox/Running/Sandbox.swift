@@ -22,6 +22,7 @@ public final class Sandbox: Sendable {
     private let root: Descriptor
     private let first: Descriptor
     private let leftovers: [String]
+    private let egress: Egress?
     private let mapped: Bool
     private let singleUser: Bool
     private let started = ContinuousClock.now
@@ -34,8 +35,9 @@ public final class Sandbox: Sendable {
 
     init(
         specification: SandboxSpecification, cgroup: Cgroup?, fallbacks: [FeatureStatus], channel: Channel,
-        descriptors: [Descriptor], leftovers: [String], mode: csandbox_mode
+        descriptors: [Descriptor], leftovers: [String], mode: csandbox_mode, egress: Egress? = nil
     ) {
+        self.egress = egress
         self.specification = specification
         self.cgroup = cgroup
         self.fallbacks = fallbacks
@@ -58,7 +60,11 @@ public final class Sandbox: Sendable {
     deinit {
         state.withLock { $0.timer?.cancel() }
         channel.close()
+        egress?.stop.raise()
     }
+
+    /// What went out so far, and what was refused; `nil` without `network: egress`. Also in ``SandboxOutcome/network``.
+    public func networkUse() async -> NetworkUse? { await egress?.use() }
 
     /// Starts a command. Returns once its program is executed.
     ///
@@ -174,6 +180,7 @@ public final class Sandbox: Sendable {
         try? Processes.sendSignal(first, 9)
         _ = await channel.finished()
         let elapsed = started.duration(to: .now)
+        let network = await egress?.close()
         var sample = CgroupSample()
         if let cgroup {
             // PID 1's end was everybody's end; a process put into the group from outside must not keep it either.
@@ -191,7 +198,8 @@ public final class Sandbox: Sendable {
         let parts = elapsed.components
         return SandboxOutcome(
             breach: noticed ?? found, final: sample,
-            elapsed: Double(parts.seconds) + Double(parts.attoseconds) / 1e18, deniedCalls: deniedCalls)
+            elapsed: Double(parts.seconds) + Double(parts.attoseconds) / 1e18, deniedCalls: deniedCalls,
+            network: network)
     }
 
     private var deniedCalls: DeniedCalls {

@@ -24,8 +24,13 @@ public struct SandboxOutcome: Codable, Equatable, Sendable {
     public var elapsed: Double
     /// The calls that its filter denied and reported.
     public var deniedCalls: DeniedCalls
+    /// What went out of the sandbox, and what was refused; `nil` without `network: egress`.
+    public var network: NetworkUse?
 
-    public init(breach: Breach?, final: CgroupSample, elapsed: Double, deniedCalls: DeniedCalls) {
+    public init(
+        breach: Breach?, final: CgroupSample, elapsed: Double, deniedCalls: DeniedCalls, network: NetworkUse? = nil
+    ) {
+        self.network = network
         self.breach = breach
         self.final = final
         self.elapsed = elapsed
