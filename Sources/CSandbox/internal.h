@@ -37,6 +37,9 @@ void csandbox_make_overlays(struct sandbox *sandbox);
 // copy.c: copies a layer's tree into another, keeping what is there. 0 or -1 with errno; `where` gets the path that failed.
 int csandbox_copy_layer(int from, int to, char *where, size_t size);
 
+// scratch.c: the file system of throw-away layers, detached. -1 and errno when it cannot be made.
+int csandbox_scratch(struct sandbox *sandbox);
+
 // mounts.c
 int csandbox_tmpfs(const char *mode, uint32_t owner, uint64_t bytes, unsigned attributes);
 int csandbox_attach(int mount, int directory, const char *path);

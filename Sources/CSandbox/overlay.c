@@ -51,20 +51,20 @@ static int scratch_layer(struct sandbox *sandbox, int live, int number) {
     struct stat status;
     char name[32];
     if (scratch < 0) {
-        int mount = csandbox_tmpfs("0755", sandbox->root_id, sandbox->plan->scratch_bytes, MOUNT_ATTR_NODEV);
+        int mount = csandbox_scratch(sandbox);
         if (mount < 0 || mkdirat(sandbox->stage, "scratch", 0700) < 0
             || move_mount(mount, "", sandbox->stage, "scratch", MOVE_MOUNT_F_EMPTY_PATH) < 0)
-            csandbox_fail(sandbox, CSANDBOX_STEP_LAYER, errno, "the private tmpfs");
+            csandbox_fail(sandbox, CSANDBOX_STEP_LAYER, errno, "the private layers");
         scratch = mount;
     }
     snprintf(name, sizeof name, "%d", number);
     if (mkdirat(scratch, name, 0755) < 0)
-        csandbox_fail(sandbox, CSANDBOX_STEP_LAYER, errno, "the private tmpfs");
+        csandbox_fail(sandbox, CSANDBOX_STEP_LAYER, errno, "the private layers");
     int base = openat(scratch, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (base < 0 || mkdirat(base, "upper", 0755) < 0 || mkdirat(base, "work", 0700) < 0 || fstat(live, &status) < 0
         || (sandbox->plan->mode != CSANDBOX_USER && fchownat(base, "upper", status.st_uid, status.st_gid, 0) < 0)
         || fchmodat(base, "upper", status.st_mode & 07777, 0) < 0)
-        csandbox_fail(sandbox, CSANDBOX_STEP_LAYER, errno, "the private tmpfs");
+        csandbox_fail(sandbox, CSANDBOX_STEP_LAYER, errno, "the private layers");
     return base;
 }
 

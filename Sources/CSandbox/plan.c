@@ -66,6 +66,8 @@ static const char *check(const struct csandbox_plan *plan) {
         return "the host name is missing or longer than 64 bytes";
     if (!is_absolute(plan, plan->stage))
         return "the stage is no absolute path";
+    if (plan->scratch_device != CSANDBOX_NONE && !is_absolute(plan, plan->scratch_device))
+        return "the device of the private layers is no absolute path";
     if (plan->overlay_count == 0 || plan->overlay_count > CSANDBOX_MAX_OVERLAYS
         || !is_array(plan, plan->overlays, plan->overlay_count, sizeof(struct csandbox_overlay)))
         return "the overlays do not fit";

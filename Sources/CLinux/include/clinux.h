@@ -142,6 +142,24 @@ int clinux_kernel(char *release, size_t release_size, char *machine, size_t mach
 int clinux_online_processors(void);
 uint64_t clinux_effective_capabilities(void);
 
+// Disks
+// Attaches an open file to a free loop device that lets go of it by itself once nobody uses the device any more. Returns the open
+// device; `path` gets its name.
+int clinux_loop_attach(int file, char *path, size_t size);
+// Mounts the ext4 file system on `device` at a directory, without device nodes.
+int clinux_mount_ext4(const char *device, const char *directory);
+// Takes a mount away at once; who still uses it keeps it until then.
+int clinux_unmount(const char *directory);
+// Whether the file system of `descriptor` enforces project quotas (1, 0).
+int clinux_has_project_quota(int descriptor);
+// Gives a directory a project that everything made in it inherits.
+int clinux_set_project(int descriptor, uint32_t project);
+// The project of a file or directory.
+int64_t clinux_project(int descriptor);
+// Hard limits of a project, 0 for none; and what it uses.
+int clinux_set_project_quota(int descriptor, uint32_t project, uint64_t bytes, uint64_t inodes);
+int clinux_project_quota(int descriptor, uint32_t project, uint64_t *bytes, uint64_t *inodes, uint64_t *used_bytes, uint64_t *used_inodes);
+
 const char *clinux_errno_name(int code);
 const char *clinux_errno_text(int code, char *buffer, size_t size);
 

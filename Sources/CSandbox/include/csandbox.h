@@ -73,10 +73,12 @@ struct csandbox_plan {
     uint32_t cgroup_count;
     uint64_t capabilities;   // what root inside may hold
     uint64_t scratch_bytes;  // size of the private tmpfs for upper layers; 0: the kernel's default
+    uint64_t scratch_inodes;  // inodes of it; 0: the kernel's default
     uint64_t temporary_bytes;  // size of /tmp, /run and /dev/shm each; 0: the kernel's default
     uint64_t open_files;       // RLIMIT_NOFILE; 0: unchanged
     uint32_t hostname;
     uint32_t stage;  // an existing directory, covered inside the sandbox's mount namespace while it is built
+    uint32_t scratch_device;  // an ext4 file system that takes the tmpfs's place, a block device; CSANDBOX_NONE: none
     uint32_t overlay_count, overlays;  // struct csandbox_overlay[], 8-byte aligned; the first is "/", parents before children
     uint32_t mask_count, masks;        // uint32_t[]
     uint32_t resolver;  // what /etc/resolv.conf holds inside, whatever live's own says; CSANDBOX_NONE: as on live

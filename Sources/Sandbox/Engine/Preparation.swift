@@ -7,10 +7,12 @@ internal import Linux
 /// started. What it made is taken down again when a later step fails.
 final class Preparation {
     private let engine: SandboxEngine
-    private let specification: SandboxSpecification
+    let specification: SandboxSpecification
     private let name: String
-    private let directory: String
-    private var fallbacks: [FeatureStatus] = []
+    let directory: String
+    var fallbacks: [FeatureStatus] = []
+    /// Where throw-away layers go.
+    private var scratch = ScratchPlan()
     private var cgroup: Cgroup?
     private var channel: Channel?
     /// Whether the filter reports what it denies.
@@ -28,6 +30,8 @@ final class Preparation {
     func start() async throws -> Sandbox {
         let privileged = geteuid() == 0
         try makeDirectories()
+        try checkLastingLayers()
+        scratch = try await planScratch()
         var view = try currentView()
         var overlays = try planOverlays(view)
         var attempts = 0
@@ -53,6 +57,7 @@ final class Preparation {
                 mode: mode, overlays: overlays, masks: view.masks.map(\.path), filter: filter)
             switch greeting {
             case .ready(let descriptors) where descriptors.count == 3:
+                scratch.device?.descriptor.close()  // mounted now: it lives as long as the sandbox
                 guard let channel else { throw SandboxError.helper("The sandbox's control socket is gone.") }
                 let egress =
                     specification.profile.network == .egress
@@ -140,6 +145,11 @@ final class Preparation {
 
     /// The range of ids that the mapping takes must be nobody's: a process of that user could signal the sandbox.
     private func mappingIsFree() throws -> Bool {
+        guard engine.mapsRoot else {
+            try refuseOrRecord(
+                FeatureStatus(feature: .mappedRoot, available: false, detail: "It was switched off.", mend: nil))
+            return false
+        }
         guard let taken = try IDRange.taken(from: PlanWriter.mappedFirst) else { return true }
         try refuseOrRecord(
             FeatureStatus(
@@ -226,9 +236,10 @@ final class Preparation {
         wanted.swap = limits.swap
         wanted.pids = limits.pids.map { $0 + 1 }  // PID 1 is ours, not the commands'
         wanted.cpu = limits.cpu
+        wanted.cpuWeight = limits.cpuWeight
         guard let host = engine.cgroups else {
             try drop(
-                &wanted, .memoryLimit, .swapLimit, .pidsLimit, .cpuLimit,
+                &wanted, .memoryLimit, .swapLimit, .pidsLimit, .cpuLimit, .cpuWeight,
                 reason: "This host has no control groups mounted.")
             return
         }
@@ -245,7 +256,8 @@ final class Preparation {
             } catch {
                 // No group at all. Where nothing is demanded of one, an unprivileged caller goes without.
                 guard !privileged else { throw error }
-                try drop(&wanted, .memoryLimit, .swapLimit, .pidsLimit, .cpuLimit, reason: "\(error)")
+                try drop(
+                    &wanted, .memoryLimit, .swapLimit, .pidsLimit, .cpuLimit, .cpuWeight, reason: "\(error)")
                 return
             }
         }
@@ -253,6 +265,7 @@ final class Preparation {
 
     private static let features: [String: Feature] = [
         "memory": .memoryLimit, "swap": .swapLimit, "pids": .pidsLimit, "cpu": .cpuLimit,
+        "cpuWeight": .cpuWeight,
     ]
 
     /// Does without limits, when they are set and the profile calls them optional; refuses otherwise.
@@ -264,6 +277,7 @@ final class Preparation {
             case .memoryLimit: isSet = wanted.memory != nil
             case .swapLimit: isSet = wanted.swap != nil
             case .pidsLimit: isSet = wanted.pids != nil
+            case .cpuWeight: isSet = wanted.cpuWeight != nil
             default: isSet = wanted.cpu != nil
             }
             guard isSet || specification.profile.require.contains(feature) else { continue }
@@ -280,6 +294,7 @@ final class Preparation {
             case .memoryLimit: wanted.memory = nil
             case .swapLimit: wanted.swap = nil
             case .pidsLimit: wanted.pids = nil
+            case .cpuWeight: wanted.cpuWeight = nil
             default: wanted.cpu = nil
             }
         }
@@ -298,7 +313,8 @@ final class Preparation {
         let showCgroup = cgroup != nil && engine.cgroups?.layout == .unified
         let plan = try PlanWriter(
             mode: mode, specification: specification, overlays: overlays, masks: masks, stage: "\(directory)/stage",
-            cgroups: joins.count, showCgroup: showCgroup, reporting: reporting
+            cgroups: joins.count, showCgroup: showCgroup, reporting: reporting,
+            scratch: scratch
         ).write()
         var descriptors: [(Int32, Int32)] = [
             (2, 2), (Int32(CSANDBOX_PLAN_FD), plan.raw), (Int32(CSANDBOX_CONTROL_FD), theirs.raw),

@@ -11,7 +11,7 @@ extension SandboxEngine {
         var result: [FeatureStatus] = []
         for feature in Feature.allCases {
             switch feature {
-            case .memoryLimit, .swapLimit, .pidsLimit, .cpuLimit: result.append(limit(feature))
+            case .memoryLimit, .swapLimit, .pidsLimit, .cpuLimit, .cpuWeight: result.append(limit(feature))
             case .egressNetwork: result.append(Self.egress())
             case .freeze: result.append(controller(.freezer, feature))
             case .pressure: result.append(controller(.pressure, feature))
@@ -108,6 +108,7 @@ extension SandboxEngine {
             wanted.memory = 64 << 20
             wanted.swap = 0
         case .pidsLimit: wanted.pids = 16
+        case .cpuWeight: wanted.cpuWeight = 50
         default: wanted.cpu = 0.5
         }
         do {

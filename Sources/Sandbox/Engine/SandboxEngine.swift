@@ -32,6 +32,9 @@ public final class SandboxEngine: Sendable {
     /// Over all engines of the process: it is part of the names of directories and control groups.
     private static let counter = Atomic<UInt64>(0)
 
+    /// Whether root inside is mapped where it can be. Off in tests of the fallback alone.
+    let mapsRoot: Bool
+
     public convenience init(
         cgroups: CgroupHost?, cgroupParent: String = "grace", helper: String, scratch: String,
         outside: EgressOutside = EgressOutside()
@@ -43,8 +46,10 @@ public final class SandboxEngine: Sendable {
 
     init(
         cgroups: CgroupHost?, cgroupParent: String, helper: String, scratch: String,
-        outside: EgressOutside = EgressOutside(), filters: FilterCache, canReport: @escaping @Sendable () -> Int32
+        outside: EgressOutside = EgressOutside(), filters: FilterCache, canReport: @escaping @Sendable () -> Int32,
+        mapsRoot: Bool = true
     ) {
+        self.mapsRoot = mapsRoot
         self.outside = outside
         self.cgroups = cgroups
         self.cgroupParent = cgroupParent

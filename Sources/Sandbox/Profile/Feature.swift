@@ -21,7 +21,9 @@ public enum Feature: String, Codable, CaseIterable, Sendable, Hashable {
     case swapLimit = "swap_limit"
     case pidsLimit = "pids_limit"
     case cpuLimit = "cpu_limit"
-    /// A bounded upper layer: a tmpfs of that size.
+    /// A share of CPU time under contention.
+    case cpuWeight = "cpu_weight"
+    /// Bounded upper layers: a tmpfs, an ext4 image or a project quota.
     case diskLimit = "disk_limit"
     /// Freezing a control group, for snapshots of stateful paths.
     case freeze

@@ -37,8 +37,11 @@ extension Profile {
         limit("swap", limits.swap, other.limits.swap)
         limit("pids", limits.pids, other.limits.pids)
         limit("cpu", limits.cpu, other.limits.cpu)
+        // Without a weight a control group has the kernel's own, 100.
+        limit("cpu_weight", limits.cpuWeight ?? 100, other.limits.cpuWeight ?? 100)
         limit("time", limits.time, other.limits.time)
         limit("disk", limits.disk, other.limits.disk)
+        limit("inodes", limits.inodes, other.limits.inodes)
         limit("files", limits.files, other.limits.files)
         limit("output", limits.output, other.limits.output)
         return found

@@ -78,7 +78,8 @@ public struct Profile: Codable, Equatable, Sendable {
             ("memory", limits.memory.map(Double.init)), ("swap", limits.swap.map(Double.init)),
             ("pids", limits.pids.map(Double.init)), ("cpu", limits.cpu), ("time", limits.time),
             ("disk", limits.disk.map(Double.init)), ("files", limits.files.map(Double.init)),
-            ("output", limits.output.map(Double.init)),
+            ("output", limits.output.map(Double.init)), ("cpu_weight", limits.cpuWeight.map(Double.init)),
+            ("inodes", limits.inodes.map(Double.init)),
         ]
         var limited: [String: JSON] = [:]
         for (key, value) in figures { if let value { limited[key] = .number(value) } }

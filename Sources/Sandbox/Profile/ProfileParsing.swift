@@ -8,7 +8,9 @@ extension Profile {
         "no_new_privileges",
         "capabilities", "environment", "seccomp", "quiet_services",
     ]
-    static let limitKeys = ["memory", "swap", "pids", "cpu", "time", "disk", "files", "output"]
+    static let limitKeys = [
+        "memory", "swap", "pids", "cpu", "cpu_weight", "time", "disk", "inodes", "files", "output",
+    ]
 
     /// Reads a profile file.
     ///
@@ -193,7 +195,7 @@ extension Profile {
 
 extension Feature {
     /// The features that are limits, and may be optional.
-    static let limits: [Feature] = [.memoryLimit, .swapLimit, .pidsLimit, .cpuLimit, .diskLimit]
+    static let limits: [Feature] = [.memoryLimit, .swapLimit, .pidsLimit, .cpuLimit, .cpuWeight, .diskLimit]
 }
 
 extension SandboxLimits {
@@ -210,6 +212,11 @@ extension SandboxLimits {
         swap = size("swap", 0) ?? swap
         disk = size("disk", 1 << 20) ?? disk
         output = size("output", 0) ?? output
+        inodes = members["inodes"]?.integer(in: 16...1_000_000_000) ?? inodes
+        cpuWeight = members["cpu_weight"]?.integer(in: 1...10000).map(Int.init) ?? cpuWeight
+        if inodes != nil, disk == nil, let field = members["inodes"] {
+            field.problem("it bounds the same layers as “disk” and needs it: set limits.disk, too.")
+        }
         pids = members["pids"]?.integer(in: 1...4_194_304) ?? pids
         files = members["files"]?.integer(in: 16...1_048_576).map(Int.init) ?? files
         if let field = members["cpu"], let value = field.number() {

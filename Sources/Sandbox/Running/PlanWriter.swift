@@ -17,6 +17,7 @@ struct PlanWriter {
     var showCgroup: Bool
     /// Whether the filter reports denied calls.
     var reporting = false
+    var scratch = ScratchPlan()
 
     func write() throws -> Descriptor {
         let profile = specification.profile
@@ -48,7 +49,9 @@ struct PlanWriter {
                 "# Grace's filtering resolver: it answers for the names that the profile allows.\nnameserver \(EgressRuleset.gateway4)\n"
             )
             : ~0
-        plan.scratch_bytes = UInt64(clamping: profile.limits.disk ?? 0)
+        plan.scratch_bytes = scratch.bytes
+        plan.scratch_inodes = scratch.inodes
+        plan.scratch_device = scratch.device.map { writer.string($0.path) } ?? ~0
         plan.temporary_bytes = UInt64(clamping: profile.limits.memory.map { $0 / 2 } ?? 0)
         plan.open_files = UInt64(clamping: profile.limits.files ?? 0)
         plan.hostname = writer.string(specification.hostname)

@@ -28,6 +28,7 @@ public final class Sandbox: Sendable {
     private let started = ContinuousClock.now
     private struct State {
         var breach: Breach?
+        var diskFull = false
         var timer: Task<Void, Never>?
         var ending: Task<Result<SandboxOutcome, any Error>, Never>?
     }
@@ -113,7 +114,10 @@ public final class Sandbox: Sendable {
             foreground: foreground)
         let (id, start) = await channel.run([plan] + passed.map(\.descriptor))
         switch start {
-        case .started(let pid): return SandboxProcess(pid: pid, id: id, channel: channel, captures: captures)
+        case .started(let pid):
+            return SandboxProcess(pid: pid, id: id, channel: channel, captures: captures) { [weak self] in
+                self?.noteFullLayers()
+            }
         case .failed(let step, let code):
             throw SandboxError.start(
                 step: String(cString: csandbox_step_name(step)), errno: code, program: command.arguments.first ?? "")
@@ -175,7 +179,7 @@ public final class Sandbox: Sendable {
     }
 
     private func finish() async throws -> SandboxOutcome {
-        let diskFull = specification.profile.limits.disk != nil && isScratchFull()
+        noteFullLayers()
         channel.close()
         try? Processes.sendSignal(first, 9)
         _ = await channel.finished()
@@ -192,7 +196,7 @@ public final class Sandbox: Sendable {
         networkNamespace?.close()
         first.close()
         for path in leftovers { try Scratch.remove(path) }
-        let noticed = state.withLock { $0.breach }
+        let (noticed, diskFull) = state.withLock { ($0.breach, $0.diskFull) }
         let found: Breach? =
             (sample.oomKills ?? 0) > 0 ? .oom : diskFull ? .disk : (sample.pidsRefused ?? 0) > 0 ? .pids : nil
         let parts = elapsed.components
@@ -215,9 +219,17 @@ public final class Sandbox: Sendable {
         try? Processes.sendSignal(first, 9)
     }
 
-    /// An overlay answers statfs for its upper layer, here the bounded tmpfs.
-    private func isScratchFull() -> Bool {
+    /// Looked at whenever a command has ended, and at the end: a program that cleans up after “no space left” does so at once, and
+    /// the kernel counts no such refusals. An overlay answers statfs for its upper layer.
+    private func noteFullLayers() {
+        guard specification.profile.limits.disk != nil, !root.isClosed, isRootLayerFull() else { return }
+        state.withLock { $0.diskFull = true }
+    }
+
+    private func isRootLayerFull() -> Bool {
         guard let status = try? Files.fileSystem("/proc/self/fd/\(root.raw)/") else { return false }
-        return status.available < 4096
+        // ext4 refuses with some blocks left, which writing the rest's bookkeeping would take: 13 of 4 KiB on an image of 24 MiB.
+        let rest = max(4096, min(128 << 10, status.size / 64))
+        return status.available < rest || (status.inodes > 0 && status.inodesAvailable == 0)
     }
 }

@@ -8,12 +8,15 @@ public final class SandboxProcess: Sendable {
     let id: UInt32
     let channel: Channel
     let captures: [Capture]
+    private let exited: @Sendable () -> Void
 
-    init(pid: Int32, id: UInt32, channel: Channel, captures: [Capture]) {
+    /// `exited` is called when somebody has waited for the command, before the answer.
+    init(pid: Int32, id: UInt32, channel: Channel, captures: [Capture], exited: @escaping @Sendable () -> Void) {
         self.pid = pid
         self.id = id
         self.channel = channel
         self.captures = captures
+        self.exited = exited
     }
 
     /// Waits until the command has ended. `.signaled(9)` when it ended with its whole sandbox.
@@ -22,6 +25,7 @@ public final class SandboxProcess: Sendable {
     public func wait() async throws -> ProcessExit {
         let exit = await channel.exit(of: id)
         for capture in captures { capture.finish() }
+        exited()
         return exit
     }
 
