@@ -34,7 +34,7 @@ import Testing
             $0.limits.memory = memory; $0.limits.disk = 24 << 20; $0.limits.inodes = 300
         }
         let (result, outcome) = try await Host.withSandbox(profile: profile) { sandbox, _ in
-            try await sandbox.shell("mkdir /var/tmp/many; i=0; while true > /var/tmp/many/$i; do i=$((i+1)); done; echo $i")
+            try await sandbox.shell("cd /var/tmp; mkdir many; i=0; while true > many/$i; do i=$((i+1)); done; echo $i")
         }
         #expect(result.err.contains("No space left"), "\(result.err)")
         #expect(outcome.breach == .disk)

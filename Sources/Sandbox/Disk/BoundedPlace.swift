@@ -23,6 +23,7 @@ public struct BoundedPlace: Codable, Equatable, Sendable {
     ///   - directory: Must not exist yet.
     ///   - image: Where an image would lie. Not below `directory`.
     ///   - limit: What may be in it.
+    /// - Returns: How it came to be bounded: to be kept, for ``reopen()`` and ``remove()``.
     /// - Throws: `SystemError`, ``SandboxError``. Nothing is left then.
     public static func make(_ directory: String, image: String, limit: DiskLimit) throws -> BoundedPlace {
         try Files.makeDirectory(directory, mode: 0o700, intermediate: false)

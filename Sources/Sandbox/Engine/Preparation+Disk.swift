@@ -48,6 +48,8 @@ extension Preparation {
         specification.overlays.isEmpty || specification.overlays.contains { $0.volatile || $0.upper.isEmpty }
     }
 
+    var hasLastingLayers: Bool { specification.overlays.contains { !$0.volatile && !$0.upper.isEmpty } }
+
     /// A layer that outlives the sandbox must be bounded by whoever made it.
     func checkLastingLayers() throws {
         guard let limit = specification.profile.limits.diskLimit else { return }

@@ -65,7 +65,8 @@ final class Preparation {
                         specification.profile.egress, sandbox: descriptors[1], outside: engine.outside) : nil
                 return Sandbox(
                     specification: specification, cgroup: cgroup, fallbacks: fallbacks, channel: channel,
-                    descriptors: descriptors, leftovers: [directory] + stacked, mode: mode, egress: egress)
+                    descriptors: descriptors, leftovers: [directory] + stacked, mode: mode,
+                    layersAreInMemory: scratch.device == nil && !hasLastingLayers, egress: egress)
             case .failed(let step, let code, let detail)
             where mode == CSANDBOX_MAPPED && Self.needsFallback(step, code):
                 // This host, or a file system that a layer lies on, has no idmapped layers.

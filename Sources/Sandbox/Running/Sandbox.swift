@@ -25,6 +25,7 @@ public final class Sandbox: Sendable {
     private let egress: Egress?
     private let mapped: Bool
     private let singleUser: Bool
+    private let layersAreInMemory: Bool
     private let started = ContinuousClock.now
     private struct State {
         var breach: Breach?
@@ -36,7 +37,8 @@ public final class Sandbox: Sendable {
 
     init(
         specification: SandboxSpecification, cgroup: Cgroup?, fallbacks: [FeatureStatus], channel: Channel,
-        descriptors: [Descriptor], leftovers: [String], mode: csandbox_mode, egress: Egress? = nil
+        descriptors: [Descriptor], leftovers: [String], mode: csandbox_mode,
+        layersAreInMemory: Bool, egress: Egress? = nil
     ) {
         self.egress = egress
         self.specification = specification
@@ -49,6 +51,7 @@ public final class Sandbox: Sendable {
         self.leftovers = leftovers
         mapped = mode == CSANDBOX_MAPPED
         singleUser = mode == CSANDBOX_USER
+        self.layersAreInMemory = layersAreInMemory
         if let seconds = specification.profile.limits.time {
             let timer = Task { [weak self] in
                 try? await Task.sleep(for: .seconds(seconds))
@@ -228,8 +231,8 @@ public final class Sandbox: Sendable {
 
     private func isRootLayerFull() -> Bool {
         guard let status = try? Files.fileSystem("/proc/self/fd/\(root.raw)/") else { return false }
-        // ext4 refuses with some blocks left, which writing the rest's bookkeeping would take: 13 of 4 KiB on an image of 24 MiB.
-        let rest = max(4096, min(128 << 10, status.size / 64))
+        // A tmpfs refuses at the last page. ext4 refuses earlier: what a large write would take in one piece, and the bookkeeping of it.
+        let rest = layersAreInMemory ? 4096 : min(2 << 20, status.size / 32)
         return status.available < rest || (status.inodes > 0 && status.inodesAvailable == 0)
     }
 }
