@@ -99,6 +99,9 @@ var targets: [Target] = [
     // Programs that tests start; they are nobody else's.
     .executableTarget(name: "syscall-killer", path: "Tests/Programs/SyscallKiller", cSettings: strictC),
     .executableTarget(
+        name: "sandbox-victim", dependencies: ["Cgroups", "Linux", "Sandbox"], path: "Tests/Programs/SandboxVictim",
+        swiftSettings: strict),
+    .executableTarget(
         name: "promotion-victim", dependencies: ["Fork", "Linux", "Promotion"], path: "Tests/Programs/PromotionVictim",
         swiftSettings: strict),
 
@@ -144,7 +147,8 @@ if let only = Context.environment["GRACE_ROOMS"], !only.isEmpty {
         }
         frontier = next
     }
-    if wanted.contains("Sandbox") { wanted.insert("grace-sandbox") }  // started by path, not linked
+    // Started by path, not linked.
+    if wanted.contains("Sandbox") { wanted.formUnion(["grace-sandbox", "sandbox-victim"]) }
     if wanted.contains("Promotion") { wanted.formUnion(["grace-deadman", "syscall-killer", "promotion-victim"]) }
     let rooms = Set(only.split(separator: ",").map { String($0) + "Tests" })
     targets = targets.filter { wanted.contains($0.name) || (rooms.contains($0.name)) }

@@ -45,7 +45,7 @@ import Testing
 
     @Test func captureIsBoundedAndTooMuchIsAnOutputBreach() async throws {
         let (count, outcome) = try await Host.withSandbox { sandbox, _ in
-            let process = try await sandbox.spawn(.shell("yes; sleep 60"), stdout: .capture(limit: 10_000))
+            let process = try await sandbox.spawn(.shell("sleep 0.2; yes; sleep 60"), stdout: .capture(limit: 10_000))
             _ = try await process.wait()
             return process.stdout.count
         }

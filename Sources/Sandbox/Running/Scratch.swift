@@ -37,6 +37,9 @@ enum Scratch {
         return Processes.startTime(of: pid) != start
     }
 
+    /// The number of the process that gave a name.
+    static func owner(_ name: String) -> Substring { name.prefix { $0 != "-" } }
+
     /// A name for a directory of this process, which ``sweep(_:)`` leaves alone while it lives.
     static func name(_ label: String) -> String {
         "\(getpid())-\(Processes.startTime(of: getpid()) ?? 0)-\(label)"
