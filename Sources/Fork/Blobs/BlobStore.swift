@@ -55,20 +55,28 @@ public struct BlobStore: Sendable {
     /// system: nothing is copied. For files that nobody writes any more.
     @discardableResult
     public func adopt(file: Descriptor) throws -> Digest {
+        let digest = try FileBytes(file).digest()
         // Any refusal of the kernel means that it is copied. Who is not root might not be let into its own file again.
+        guard geteuid() == 0 else { return try put(file: file) }
+        let destination = path(digest)
+        if Self.link(file, to: destination) { return digest }
+        // Something of that name is there: this very inode, or one that a power loss may have torn.
+        let known = (try? Files.status(destination)) ?? nil
+        if let known, try known.identity == Files.status(of: file).identity { return digest }
+        try Files.makeDirectory(BytePath(destination).parent, mode: 0o700, intermediate: true)
         let temporary = "\(root)/new-\(UUID().uuidString)"
-        let isLinked =
-            geteuid() == 0
-            && file.withRaw { linkat(AT_FDCWD, "/proc/self/fd/\($0)", AT_FDCWD, temporary, AT_SYMLINK_FOLLOW) } == 0
-        guard isLinked else { return try put(file: file) }
+        guard Self.link(file, to: temporary) else { return try put(file: file) }
         do {
-            let digest = try FileBytes(file).digest()
-            try place(temporary, at: path(digest))
+            try Files.rename(temporary, destination)
             return digest
         } catch {
             try? Files.unlink(temporary)
             throw error
         }
+    }
+
+    private static func link(_ file: Descriptor, to path: String) -> Bool {
+        file.withRaw { linkat(AT_FDCWD, "/proc/self/fd/\($0)", AT_FDCWD, path, AT_SYMLINK_FOLLOW) } == 0
     }
 
     /// The content of a blob of at most `limit` bytes, hashed again.
@@ -140,7 +148,5 @@ public struct BlobStore: Sendable {
             try Files.makeDirectory(BytePath(destination).parent, mode: 0o700, intermediate: true)
             try Files.rename(temporary, destination)
         }
-        // Two names of one inode: rename(2) then does nothing, and the other name stays.
-        try? Files.unlink(temporary)
     }
 }

@@ -28,10 +28,21 @@ struct FileBytes {
     func forEachPiece(_ body: (Int64, Piece) throws -> Void) throws {
         let seekData: Int32 = 3  // SEEK_DATA and SEEK_HOLE of <unistd.h>, which Glibc's module hides
         let seekHole: Int32 = 4
-        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: Self.pieceSize, alignment: 4096)
+        let length = try size()
+        let room = Int(max(1, min(Int64(Self.pieceSize), length)))
+        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: room, alignment: 4096)
         defer { buffer.deallocate() }
         var zeros: [UInt8] = []
         var offset: Int64 = 0
+        // A small file is one piece: looking for its holes would cost more than they are worth.
+        if length <= 1 << 16 {
+            while true {
+                let count = try readOnce(into: buffer, at: offset)
+                if count == 0 { return }
+                try body(offset, Piece(bytes: .init(rebasing: UnsafeRawBufferPointer(buffer)[..<count]), isHole: false))
+                offset += Int64(count)
+            }
+        }
         while true {
             var data = Int64(lseek(file.raw, off_t(offset), seekData))
             var isEnd = false
@@ -55,7 +66,7 @@ struct FileBytes {
             var hole = Int64(lseek(file.raw, off_t(offset), seekHole))
             if hole < 0 { hole = .max }
             while offset < hole {
-                let wanted = Int(min(Int64(Self.pieceSize), hole - offset))
+                let wanted = Int(min(Int64(room), hole - offset))
                 let count = try readOnce(into: .init(rebasing: buffer[..<wanted]), at: offset)
                 if count == 0 { return }
                 try body(offset, Piece(bytes: .init(rebasing: UnsafeRawBufferPointer(buffer)[..<count]), isHole: false))

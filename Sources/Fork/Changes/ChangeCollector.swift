@@ -62,7 +62,9 @@ struct ChangeCollector {
     mutating func finish() throws -> ChangeSet {
         try lookAtContents()
         try groupHardLinks()
-        return try ChangeSet(changes)
+        let found = changes
+        changes = []
+        return try ChangeSet(found)
     }
 
     private mutating func walk(
