@@ -38,7 +38,9 @@ static const uint32_t *list_at(const struct csandbox_command *command, uint32_t 
 
 static const struct csandbox_command *read_command(int descriptor, int report) {
     struct stat status;
-    if (fstat(descriptor, &status) < 0 || status.st_size < (off_t)sizeof(struct csandbox_command) || status.st_size > 1 << 28)
+    if (fstat(descriptor, &status) < 0)
+        refuse(report, CSANDBOX_STEP_COMMAND, errno);
+    if (status.st_size < (off_t)sizeof(struct csandbox_command) || status.st_size > 1 << 28)
         refuse(report, CSANDBOX_STEP_COMMAND, EINVAL);
     size_t size = (size_t)status.st_size;
     struct csandbox_command *command = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE, descriptor, 0);

@@ -164,11 +164,18 @@ static int dress(int from, int to, const char *name, const struct stat *status) 
     return utimensat(to, name, times, AT_SYMLINK_NOFOLLOW);
 }
 
+// 1, 0, or -1 with errno.
 static int is_opaque(int directory, const char *name) {
+    static const char *const marks[] = {"trusted.overlay.opaque", "user.overlay.opaque"};
     char path[512], value[4];
     snprintf(path, sizeof path, "/proc/self/fd/%d/%s", directory, name);
-    return lgetxattr(path, "trusted.overlay.opaque", value, sizeof value) > 0
-        || lgetxattr(path, "user.overlay.opaque", value, sizeof value) > 0;
+    for (int i = 0; i < 2; i++) {
+        if (lgetxattr(path, marks[i], value, sizeof value) > 0)
+            return 1;
+        if (errno != ENODATA && errno != EOPNOTSUPP && errno != EPERM)
+            return -1;
+    }
+    return 0;
 }
 
 static int copy_directory(struct copying *copying, int from, int to, const char *path, int depth);
@@ -180,8 +187,13 @@ static int copy_entry(struct copying *copying, int from, int to, const char *par
     if (fstatat(from, name, &status, AT_SYMLINK_NOFOLLOW) < 0)
         return failed(copying, path);
     int exists = fstatat(to, name, &there, AT_SYMLINK_NOFOLLOW) == 0;
-    if (exists && !(S_ISDIR(status.st_mode) && S_ISDIR(there.st_mode) && !is_opaque(to, name)))
-        return 0;  // the layer above hides it
+    if (!exists && errno != ENOENT)
+        return failed(copying, path);
+    if (exists) {
+        int opaque = S_ISDIR(status.st_mode) && S_ISDIR(there.st_mode) ? is_opaque(to, name) : 1;
+        if (opaque != 0)
+            return opaque < 0 ? failed(copying, path) : 0;  // the layer above hides it
+    }
     if (!exists) {
         const char *other = status.st_nlink > 1 && !S_ISDIR(status.st_mode) ? known_link(copying, &status) : NULL;
         if (other != NULL)

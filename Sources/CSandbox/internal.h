@@ -57,6 +57,7 @@ void csandbox_mount_dev(struct sandbox *sandbox);
 void csandbox_mount_sys(struct sandbox *sandbox);
 
 // privileges.c
+void csandbox_leave_keyring(struct sandbox *sandbox);
 void csandbox_become_mapped(struct sandbox *sandbox);
 void csandbox_drop(struct sandbox *sandbox);
 int csandbox_set_capabilities(uint64_t set);

@@ -91,6 +91,7 @@ static _Noreturn void first_process(struct sandbox *sandbox, int mapped) {
     }
     close(mapped);
     join_cgroups(sandbox);
+    csandbox_leave_keyring(sandbox);
     const char *hostname = csandbox_string(sandbox, plan->hostname);
     if (sethostname(hostname, strlen(hostname)) < 0)
         csandbox_fail(sandbox, CSANDBOX_STEP_HOSTNAME, errno, hostname);

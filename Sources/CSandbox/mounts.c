@@ -172,17 +172,17 @@ void csandbox_place_resolver(struct sandbox *sandbox) {
             place = csandbox_open_inside(sandbox->root, "/etc/resolv.conf", O_PATH);
     }
     if (place < 0)
-        csandbox_fail(sandbox, CSANDBOX_STEP_NETWORK, errno, "/etc/resolv.conf");
+        csandbox_fail(sandbox, CSANDBOX_STEP_RESOLVER, errno, "/etc/resolv.conf");
     int holder = csandbox_tmpfs("0755", sandbox->root_id, 65536, MOUNT_ATTR_NODEV | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC);
     int file = holder < 0 ? -1 : openat(holder, "resolv.conf", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
     if (file < 0 || write(file, text, strlen(text)) != (ssize_t)strlen(text)
         || mkdirat(sandbox->stage, "resolver", 0700) < 0
         || move_mount(holder, "", sandbox->stage, "resolver", MOVE_MOUNT_F_EMPTY_PATH) < 0)
-        csandbox_fail(sandbox, CSANDBOX_STEP_NETWORK, errno, "resolv.conf");
+        csandbox_fail(sandbox, CSANDBOX_STEP_RESOLVER, errno, "resolv.conf");
     close(file);
     int cover = csandbox_clone_tree(holder, "resolv.conf", 1);
     if (cover < 0 || move_mount(cover, "", place, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0)
-        csandbox_fail(sandbox, CSANDBOX_STEP_NETWORK, errno, "/etc/resolv.conf");
+        csandbox_fail(sandbox, CSANDBOX_STEP_RESOLVER, errno, "/etc/resolv.conf");
     close(cover);
     close(holder);
     close(place);

@@ -124,10 +124,10 @@ static int make_overlay(struct sandbox *sandbox, const char *mount_point, const 
 
 // What the live mount does not allow, its overlay does not either. Devices never work on an overlay, whatever live says: a node
 // that lies in the lower layer would reach the host's device.
-static unsigned live_attributes(int live) {
+static unsigned live_attributes(struct sandbox *sandbox, int live, const char *path) {
     struct statvfs status;
     if (fstatvfs(live, &status) < 0)
-        return 0;
+        csandbox_fail(sandbox, CSANDBOX_STEP_LAYER, errno, path);
     return ((status.f_flag & ST_RDONLY) ? MOUNT_ATTR_RDONLY : 0) | ((status.f_flag & ST_NOSUID) ? MOUNT_ATTR_NOSUID : 0)
         | ((status.f_flag & ST_NOEXEC) ? MOUNT_ATTR_NOEXEC : 0);
 }
@@ -136,9 +136,11 @@ static unsigned live_attributes(int live) {
 // root's own file system. So there: a throw-away overlay gets its extra layers copied into its upper layer (which also spares
 // the trial the copy-up); a durable one is stacked on an overlay whose upper layer is the extra one, since what is copied would
 // pass for a change. Layers on other file systems are simply layers.
-static int same_file_system(int a, int b) {
+static int same_file_system(struct sandbox *sandbox, int a, int b) {
     struct stat left, right;
-    return fstat(a, &left) == 0 && fstat(b, &right) == 0 && left.st_dev == right.st_dev;
+    if (fstat(a, &left) < 0 || fstat(b, &right) < 0)
+        csandbox_fail(sandbox, CSANDBOX_STEP_LAYER, errno, "its file system");
+    return left.st_dev == right.st_dev;
 }
 
 static void copy_lowers(struct sandbox *sandbox, const struct csandbox_overlay *overlay, const int *lowers, int upper) {
@@ -175,9 +177,9 @@ static int build(struct sandbox *sandbox, const struct csandbox_overlay *overlay
     const char *mount_point = csandbox_string(sandbox, overlay->mount_point);
     char list[1024];
     int used = 0, under = live;
-    int copied = overlay->lower_count > 0 && same_file_system(lowers[0], live);
+    int copied = overlay->lower_count > 0 && same_file_system(sandbox, lowers[0], live);
     for (uint32_t i = 1; i < overlay->lower_count; i++)
-        copied |= same_file_system(lowers[i], live);
+        copied |= same_file_system(sandbox, lowers[i], live);
     struct layers layers = {.base = base, .is_volatile = (int)overlay->is_volatile, .upper = "upper", .work = "work"};
     if (overlay->base != CSANDBOX_NONE) {
         layers.upper = csandbox_string(sandbox, overlay->upper);
@@ -227,7 +229,7 @@ void csandbox_make_overlays(struct sandbox *sandbox) {
     for (uint32_t i = 0; i < plan->overlay_count; i++) {
         uint32_t live = overlays[i].live == CSANDBOX_NONE ? overlays[i].mount_point : overlays[i].live;
         lives[i] = open_layer(sandbox, csandbox_string(sandbox, live));
-        attributes[i] = live_attributes(lives[i]);
+        attributes[i] = live_attributes(sandbox, lives[i], csandbox_string(sandbox, live));
         if (overlays[i].stacked)
             lowers[i][0] = open_layer(sandbox, csandbox_string(sandbox, overlays[i].under_base));
         for (uint32_t j = 0; j < overlays[i].lower_count && !overlays[i].stacked; j++)

@@ -27,6 +27,14 @@ static int set_ids(uint32_t id) {
     return syscall(SYS_setresgid, id, id, id) < 0 || syscall(SYS_setresuid, id, id, id) < 0 ? -1 : 0;
 }
 
+// The agent's session keyring must not come along (keyrings(7)). While the process is still the host's root, since the mapped root's
+// quota of keys (kernel.keys.maxkeys, 200) would end at as many sandboxes. Kernels without keys have none to leave, and where keyctl
+// is refused (a container's filter) nobody can use one.
+void csandbox_leave_keyring(struct sandbox *sandbox) {
+    if (syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL) < 0 && errno != ENOSYS && errno != EPERM)
+        csandbox_fail(sandbox, CSANDBOX_STEP_KEYRING, errno, NULL);
+}
+
 // The ids of the mapped root with the capabilities of the host's: the overlays are created like this (see overlay.c).
 void csandbox_become_mapped(struct sandbox *sandbox) {
     if (sandbox->plan->mode != CSANDBOX_USER && syscall(SYS_setgroups, 0, NULL) < 0)
@@ -142,8 +150,6 @@ void csandbox_drop(struct sandbox *sandbox) {
     if (sandbox->ready[0] < 0 || sandbox->ready[1] < 0 || sandbox->ready[2] < 0)
         csandbox_fail(sandbox, CSANDBOX_STEP_DESCRIPTORS, errno, NULL);
 
-    // The agent's session keyring must not come along (keyrings(7)).
-    (void)syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL);
     enter_user_namespace(sandbox);
     if ((plan->flags & CSANDBOX_NO_NEW_PRIVS) && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
         csandbox_fail(sandbox, CSANDBOX_STEP_CAPABILITIES, errno, "no_new_privs");
