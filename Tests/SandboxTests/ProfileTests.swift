@@ -166,3 +166,94 @@ import Testing
         }
     }
 }
+
+@Suite struct ProfileShowTests {
+    /// What `grace profiles show` prints, read back.
+    private static func again(_ profile: Profile) throws -> Profile {
+        try Profile.parse(file: "shown.yaml", text: profile.yaml)
+    }
+
+    @Test(arguments: ProfileTests.shipped.names()) func everyShippedProfileReadsBackToItself(_ name: String) throws {
+        let profile = try ProfileTests.shipped.profile(named: name)
+        var shown = try Self.again(profile)
+        #expect(shown.digest == profile.digest)
+        shown.extends = profile.extends
+        #expect(shown == profile)
+    }
+
+    @Test func whatIsHardToWriteReadsBackToItself() throws {
+        var profile = Profile(name: "odd", description: "a “b” \"c\": # d\n\te\u{202e}\u{7}", network: .egress)
+        profile.egress = [
+            try Host.rule(name: "*.debian.org", "80", "8000-8010"),
+            try Host.rule("2001:db8::/32", "53", transport: .udp),
+        ]
+        profile.environment["ODD"] = " yes: {no}\u{1b}[31m\\n\u{1F600}'"
+        profile.environment["NUMBER"] = "1"
+        profile.hide = ["/srv/a b", "/srv/- x: y"]
+        profile.limits = SandboxLimits(
+            memory: 536_870_913, swap: 0, pids: 7, cpu: 0.30000000000000004, time: 0.00001, disk: 1 << 40, files: 16,
+            output: 0)
+        profile.require = [.mappedRoot]
+        profile.optional = [.cpuLimit]
+        profile.seccomp = SeccompPolicy(allow: ["@debug"], deny: ["chroot"], quiet: ["bind"])
+        let shown = try Self.again(profile)
+        #expect(shown == profile)
+        #expect(shown.digest == profile.digest)
+    }
+
+    @Test(arguments: [0.1, 1, 600, 1e-5, 1.5e-7, 1e21, 12345.678, 3.5e18]) func numbersAreWrittenExactly(
+        _ value: Double
+    ) {
+        #expect(Double(SandboxLimits.plain(value)) == value && !SandboxLimits.plain(value).contains("e"))
+    }
+}
+
+@Suite struct ProfileCheckTests {
+    private static func features(without missing: Feature...) -> [FeatureStatus] {
+        Feature.allCases.map {
+            FeatureStatus(
+                feature: $0, available: !missing.contains($0), detail: "It was tried.", mend: "Mend \($0.rawValue).")
+        }
+    }
+
+    @Test(arguments: ProfileTests.shipped.names()) func aHostWithEverythingHonoursEveryShippedProfile(_ name: String)
+        throws
+    {
+        #expect(try ProfileTests.shipped.profile(named: name).check(against: Self.features()).isEmpty)
+    }
+
+    @Test func whatIsMissingIsRefusedOrWeakerByWhatTheProfileSays() throws {
+        func found(_ name: String, _ missing: Feature) throws -> [String] {
+            try ProfileTests.shipped.profile(named: name).check(against: Self.features(without: missing)).map {
+                "\($0.level.rawValue) \($0.key)"
+            }
+        }
+        #expect(try found("package", .mappedRoot) == ["refused require[0]"])
+        #expect(try found("service", .mappedRoot) == ["weaker every sandbox"])
+        #expect(try found("package", .egressNetwork) == ["refused network"])
+        #expect(try found("service", .egressNetwork) == [])
+        #expect(try found("build", .memoryLimit) == ["refused limits.memory"])
+        #expect(try found("ci", .memoryLimit) == ["weaker limits.memory"])
+        #expect(try found("strict", .swapLimit) == [])
+        #expect(try found("strict", .overlay) == ["refused every sandbox"])
+        #expect(try found("strict", .deniedCalls) == ["weaker seccomp"])
+    }
+
+    @Test func everyLineSaysHowToMendIt() throws {
+        let missing = Feature.allCases.map {
+            FeatureStatus(feature: $0, available: false, detail: "It failed.", mend: "Mend it.")
+        }
+        for name in ProfileTests.shipped.names() {
+            let lines = try ProfileTests.shipped.profile(named: name).check(against: missing)
+            #expect(lines.count > 5 && lines.allSatisfy { $0.mend != nil && !$0.what.isEmpty })
+        }
+    }
+
+    @Test func limitsThatThisHostIsTooSmallForAreNoted() throws {
+        let profile = Profile(
+            name: "big", limits: SandboxLimits(memory: 8 << 30, cpu: 4, disk: 8 << 30))
+        let found = profile.check(against: Self.features(), memory: 4 << 30, cores: 2)
+        #expect(found.map(\.key) == ["limits.memory", "limits.cpu", "limits.disk"])
+        #expect(found.allSatisfy { $0.level == .note })
+    }
+}
