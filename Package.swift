@@ -50,7 +50,7 @@ var targets: [Target] = [
     // The rooms, in the order a mission's data flows through them.
     room("Documents", [crypto, yams]),
     room("Linux", ["CLinux"]),
-    room("Cgroups", ["Linux"]),
+    room("Cgroups", ["CLinux", "Linux"]),
     room("Sandbox", ["CSandbox", "CSeccomp", "CCapability", "Documents", "Linux", "Cgroups"]),
     room("Fork", ["Documents", "Linux", "Cgroups", "Sandbox", crypto]),
     room("Measurement", ["Documents", "Linux", histogram]),
@@ -103,6 +103,10 @@ var targets: [Target] = [
         swiftSettings: strict),
     .executableTarget(
         name: "promotion-victim", dependencies: ["Fork", "Linux", "Promotion"], path: "Tests/Programs/PromotionVictim",
+        swiftSettings: strict),
+    // The running agent of scripts/bench; not shipped.
+    .executableTarget(
+        name: "grace-bench", dependencies: ["Documents", "Linux", "Cgroups", "Sandbox"], path: "benchmarks/bench",
         swiftSettings: strict),
 
     tests("Documents"),

@@ -6,10 +6,12 @@
 int csandbox_main(int argc, char **argv) {
     if (argc == 2 && strcmp(argv[1], "run") == 0)
         return csandbox_launch();
+    if (argc == 2 && strcmp(argv[1], "zygote") == 0)
+        return csandbox_zygote();
     if (argc >= 2 && strcmp(argv[1], "thaw") == 0)
         return csandbox_thaw(argc, argv);
     if (argc >= 2 && strcmp(argv[1], "probe") == 0)
         return csandbox_probe(argc, argv);
-    fprintf(stderr, "grace-sandbox is started by grace: run | thaw PATH VALUE SECONDS | probe\n");
+    fprintf(stderr, "grace-sandbox is started by grace: zygote | run | thaw PATH VALUE SECONDS | probe\n");
     return 2;
 }

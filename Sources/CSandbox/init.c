@@ -145,12 +145,14 @@ _Noreturn void csandbox_supervise(struct sandbox *sandbox) {
     int result = csandbox_send(sandbox->control, &message, sandbox->ready, 3);
     if (result < 0)
         csandbox_fail(sandbox, CSANDBOX_STEP_SUPERVISE, -result, NULL);
-    if (dup3(signals, CSANDBOX_SECCOMP_FD, O_CLOEXEC) < 0 && signals != CSANDBOX_SECCOMP_FD)
-        csandbox_fail(sandbox, CSANDBOX_STEP_DESCRIPTORS, errno, NULL);
-    signals = CSANDBOX_SECCOMP_FD;
-    if (dup3(sandbox->control, CSANDBOX_PLAN_FD, O_CLOEXEC) < 0)
+    // To fixed places, by way of numbers that are neither's; whatever else was open, the zygote's own and its stock too, is closed.
+    int control = fcntl(sandbox->control, F_DUPFD_CLOEXEC, 8);
+    signals = fcntl(signals, F_DUPFD_CLOEXEC, 8);
+    if (control < 0 || signals < 0 || dup3(control, CSANDBOX_PLAN_FD, O_CLOEXEC) < 0
+        || dup3(signals, CSANDBOX_SECCOMP_FD, O_CLOEXEC) < 0)
         csandbox_fail(sandbox, CSANDBOX_STEP_DESCRIPTORS, errno, NULL);
     sandbox->control = CSANDBOX_PLAN_FD;
+    signals = CSANDBOX_SECCOMP_FD;
     close(CSANDBOX_CONTROL_FD);
     if (syscall(SYS_close_range, 6U, ~0U, 0U) < 0)
         csandbox_fail(sandbox, CSANDBOX_STEP_DESCRIPTORS, errno, NULL);

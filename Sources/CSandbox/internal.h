@@ -10,6 +10,9 @@ struct sandbox {
     const struct csandbox_plan *plan;
     const char *bytes;  // the plan again, for strings
     int control;
+    int filter;                          // the seccomp program; -1: none
+    int network;                         // the network namespace to enter; -1: a new one, or the host's
+    int cgroups[CSANDBOX_MAX_CGROUPS];   // the cgroup.procs files, as many as the plan says
     int user_namespace;  // CSANDBOX_MAPPED: the namespace that commands live in
     uint32_t root_id;    // the host's number for root inside, as this process sees it
     int stage;           // the tmpfs on which everything is put together
@@ -22,7 +25,9 @@ static inline const char *csandbox_string(const struct sandbox *sandbox, uint32_
     return sandbox->bytes + offset;
 }
 
-// Reports what failed over the control socket and ends the process. `code` is an errno; `detail` may be NULL.
+// Reports what failed over the control socket. `code` is an errno; `detail` may be NULL.
+void csandbox_report(const struct sandbox *sandbox, int step, int code, const char *detail);
+// Reports it and ends the process.
 _Noreturn void csandbox_fail(const struct sandbox *sandbox, int step, int code, const char *detail);
 
 // plan.c: maps the plan and checks every field of it. NULL and a reason when it is wrong.
@@ -30,6 +35,16 @@ const struct csandbox_plan *csandbox_read_plan(int descriptor, const char **reas
 
 // launcher.c
 int csandbox_launch(void);
+// A user namespace with that map, held by its descriptor alone. -1 with errno and the step that failed.
+int csandbox_user_namespace(uint32_t first, uint32_t count, int *step);
+// Whether `count` descriptors are what the plan asks for; puts them in their places.
+int csandbox_take(struct sandbox *sandbox, const int *descriptors, int count);
+// Makes PID 1, which goes on by itself; its number, or -1 when it has been reported why not. `network` is a namespace to live in
+// where the plan asks for one of its own and brings none; -1: it is made now.
+pid_t csandbox_begin(struct sandbox *sandbox, int network);
+
+// zygote.c
+int csandbox_zygote(void);
 
 // overlay.c: makes every overlay and attaches them below stage/root; sets sandbox->root.
 void csandbox_make_overlays(struct sandbox *sandbox);

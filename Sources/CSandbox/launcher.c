@@ -1,4 +1,5 @@
-// The launcher: makes the namespaces and PID 1, and stays outside to see that neither outlives the agent.
+// Making the namespaces and PID 1; and the launcher of a single sandbox, which stays outside to see that it does not outlive the
+// agent.
 #include "internal.h"
 
 #include <errno.h>
@@ -34,20 +35,20 @@ static int write_map(pid_t pid, const char *file, uint32_t inside, uint32_t outs
     return write_text(path, line);
 }
 
-static pid_t clone_with(uint64_t flags) {
-    struct clone_args arguments = {.flags = flags, .exit_signal = SIGCHLD};
+static pid_t clone_with(uint64_t flags, int signal) {
+    struct clone_args arguments = {.flags = flags, .exit_signal = (uint64_t)signal};
     return (pid_t)syscall(SYS_clone3, &arguments, sizeof arguments);
 }
 
 // A user namespace that commands will live in and that owns none of the other namespaces (FACTS: so mount, sysctl and sysrq are
-// refused to root inside). A child holds it for the moment it takes to write the map.
-static void make_user_namespace(struct sandbox *sandbox) {
-    int hold[2];
+// refused to root inside). A child holds it for the moment it takes to write the map. It sends no signal at its end: the zygote has
+// its children reaped by the kernel, which leaves alone those that are waited for by name (wait(2), __WALL).
+int csandbox_user_namespace(uint32_t first, uint32_t count, int *step) {
+    int hold[2], result = -1, code;
+    *step = CSANDBOX_STEP_USER_NAMESPACE;
     if (pipe2(hold, O_CLOEXEC) < 0)
-        csandbox_fail(sandbox, CSANDBOX_STEP_USER_NAMESPACE, errno, NULL);
-    pid_t pid = clone_with(CLONE_NEWUSER);
-    if (pid < 0)
-        csandbox_fail(sandbox, CSANDBOX_STEP_USER_NAMESPACE, errno, NULL);
+        return -1;
+    pid_t pid = clone_with(CLONE_NEWUSER, 0);
     if (pid == 0) {
         char byte;
         close(hold[1]);
@@ -55,26 +56,49 @@ static void make_user_namespace(struct sandbox *sandbox) {
         (void)ignored;
         _exit(0);
     }
+    code = errno;
     close(hold[0]);
-    const struct csandbox_plan *plan = sandbox->plan;
-    if (write_map(pid, "uid_map", 0, plan->mapped_first, plan->mapped_count) < 0
-        || write_map(pid, "gid_map", 0, plan->mapped_first, plan->mapped_count) < 0)
-        csandbox_fail(sandbox, CSANDBOX_STEP_ID_MAP, errno, NULL);
-    char path[64];
-    snprintf(path, sizeof path, "/proc/%d/ns/user", pid);
-    sandbox->user_namespace = open(path, O_RDONLY | O_CLOEXEC);
-    if (sandbox->user_namespace < 0)
-        csandbox_fail(sandbox, CSANDBOX_STEP_USER_NAMESPACE, errno, path);
+    if (pid > 0) {
+        char path[64];
+        *step = CSANDBOX_STEP_ID_MAP;
+        if (write_map(pid, "uid_map", 0, first, count) == 0 && write_map(pid, "gid_map", 0, first, count) == 0) {
+            *step = CSANDBOX_STEP_USER_NAMESPACE;
+            snprintf(path, sizeof path, "/proc/%d/ns/user", pid);
+            result = open(path, O_RDONLY | O_CLOEXEC);
+        }
+        code = errno;
+    }
     close(hold[1]);
-    waitpid(pid, NULL, 0);
+    if (pid > 0)
+        while (waitpid(pid, NULL, __WALL) < 0 && errno == EINTR) {
+        }
+    errno = code;
+    return result;
+}
+
+// Late groups: the agent makes them while the layers are mounted here.
+static int receive_cgroups(struct sandbox *sandbox) {
+    struct csandbox_message message;
+    int descriptors[CSANDBOX_MAX_PASSED], count;
+    int result = csandbox_receive(sandbox->control, &message, descriptors, &count, 1);
+    if (result == 0)
+        _exit(0);  // the agent has thought better of it, or is gone
+    if (result < 0)
+        csandbox_fail(sandbox, CSANDBOX_STEP_CGROUP_JOIN, -result, NULL);
+    if (message.type != CSANDBOX_JOIN || count > CSANDBOX_MAX_CGROUPS)
+        csandbox_fail(sandbox, CSANDBOX_STEP_CGROUP_JOIN, EPROTO, NULL);
+    for (int i = 0; i < count; i++)
+        sandbox->cgroups[i] = descriptors[i];
+    return count;
 }
 
 static void join_cgroups(struct sandbox *sandbox) {
-    for (uint32_t i = 0; i < sandbox->plan->cgroup_count; i++) {
-        ssize_t written = write(CSANDBOX_CGROUP_FD + (int)i, "0", 1);
+    int count = sandbox->plan->flags & CSANDBOX_LATE_CGROUPS ? receive_cgroups(sandbox) : (int)sandbox->plan->cgroup_count;
+    for (int i = 0; i < count; i++) {
+        ssize_t written = write(sandbox->cgroups[i], "0", 1);
         if (written != 1)
             csandbox_fail(sandbox, CSANDBOX_STEP_CGROUP_JOIN, errno, NULL);
-        close(CSANDBOX_CGROUP_FD + (int)i);
+        close(sandbox->cgroups[i]);
     }
     // After joining, so that the sandbox's own group is what it sees as the top.
     if (unshare(CLONE_NEWCGROUP) < 0)
@@ -82,15 +106,21 @@ static void join_cgroups(struct sandbox *sandbox) {
 }
 
 // PID 1, from the first instruction to the last.
-static _Noreturn void first_process(struct sandbox *sandbox, int mapped) {
+static _Noreturn void first_process(struct sandbox *sandbox, int mapped, int network) {
     const struct csandbox_plan *plan = sandbox->plan;
+    struct sigaction standard = {.sa_handler = SIG_DFL};
+    sigaction(SIGCHLD, &standard, NULL);  // the zygote ignores it
     if (plan->mode == CSANDBOX_USER) {
         char byte;
         if (read(mapped, &byte, 1) != 1)
             _exit(125);  // the launcher has said why
     }
-    close(mapped);
-    join_cgroups(sandbox);
+    if (mapped >= 0)
+        close(mapped);
+    if (network >= 0 && setns(network, CLONE_NEWNET) < 0)
+        csandbox_fail(sandbox, CSANDBOX_STEP_NETWORK_NAMESPACE, errno, NULL);
+    if (!(plan->flags & CSANDBOX_LATE_CGROUPS))
+        join_cgroups(sandbox);
     csandbox_leave_keyring(sandbox);
     const char *hostname = csandbox_string(sandbox, plan->hostname);
     if (sethostname(hostname, strlen(hostname)) < 0)
@@ -99,12 +129,70 @@ static _Noreturn void first_process(struct sandbox *sandbox, int mapped) {
         csandbox_fail(sandbox, CSANDBOX_STEP_PRIVATE_MOUNTS, errno, NULL);
     csandbox_make_stage(sandbox);
     csandbox_make_overlays(sandbox);
+    if (plan->flags & CSANDBOX_LATE_CGROUPS)
+        join_cgroups(sandbox);  // before what shows the group inside is mounted
     csandbox_mount_private(sandbox);
     csandbox_mask(sandbox);
     csandbox_place_resolver(sandbox);
     csandbox_pivot(sandbox);
     csandbox_drop(sandbox);
     csandbox_supervise(sandbox);
+}
+
+int csandbox_take(struct sandbox *sandbox, const int *descriptors, int count) {
+    const struct csandbox_plan *plan = sandbox->plan;
+    int next = 0;
+    int groups = plan->flags & CSANDBOX_LATE_CGROUPS ? 0 : (int)plan->cgroup_count;
+    int wanted = ((plan->flags & CSANDBOX_SECCOMP) != 0) + groups + ((plan->flags & CSANDBOX_GIVEN_NETWORK) != 0);
+    if (count != wanted)
+        return 0;
+    sandbox->filter = plan->flags & CSANDBOX_SECCOMP ? descriptors[next++] : -1;
+    for (int i = 0; i < groups; i++)
+        sandbox->cgroups[i] = descriptors[next++];
+    sandbox->network = plan->flags & CSANDBOX_GIVEN_NETWORK ? descriptors[next] : -1;
+    return 1;
+}
+
+pid_t csandbox_begin(struct sandbox *sandbox, int network) {
+    const struct csandbox_plan *plan = sandbox->plan;
+    uint64_t flags = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS;
+    if (!(plan->flags & CSANDBOX_OWN_NETWORK))
+        network = -1;
+    else if (sandbox->network >= 0)
+        network = sandbox->network;
+    else if (network < 0)
+        flags |= CLONE_NEWNET;
+    int mapped[2] = {-1, -1};
+    if (plan->mode == CSANDBOX_USER) {
+        flags |= CLONE_NEWUSER;
+        if (pipe2(mapped, O_CLOEXEC) < 0) {
+            csandbox_report(sandbox, CSANDBOX_STEP_CLONE, errno, NULL);
+            return -1;
+        }
+    }
+    uid_t uid = geteuid();
+    gid_t gid = getegid();
+    pid_t pid = clone_with(flags, SIGCHLD);
+    if (pid == 0) {
+        if (mapped[1] >= 0)
+            close(mapped[1]);
+        first_process(sandbox, mapped[0], network);
+    }
+    if (pid < 0)
+        csandbox_report(sandbox, CSANDBOX_STEP_CLONE, errno, NULL);
+    if (plan->mode == CSANDBOX_USER) {
+        close(mapped[0]);
+        char path[64];
+        snprintf(path, sizeof path, "/proc/%d/setgroups", pid);
+        if (pid > 0
+            && (write_text(path, "deny") < 0 || write_map(pid, "uid_map", 0, uid, 1) < 0
+                || write_map(pid, "gid_map", 0, gid, 1) < 0 || write(mapped[1], "m", 1) != 1)) {
+            csandbox_report(sandbox, CSANDBOX_STEP_ID_MAP, errno, NULL);
+            pid = -1;  // it sees the pipe's end
+        }
+        close(mapped[1]);
+    }
+    return pid;
 }
 
 // Waits for PID 1, whose end is the end of everything in its pid namespace. When the agent ends first, so does PID 1.
@@ -131,8 +219,12 @@ static int wait_outside(pid_t pid, int agent) {
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
+// Whether descriptor `number` is open.
+static int is_open(int number) { return fcntl(number, F_GETFD) >= 0; }
+
 int csandbox_launch(void) {
-    struct sandbox sandbox = {.control = CSANDBOX_CONTROL_FD, .user_namespace = -1, .stage = -1, .root = -1, .ready = {-1, -1, -1}};
+    struct sandbox sandbox = {
+        .control = CSANDBOX_CONTROL_FD, .user_namespace = -1, .stage = -1, .root = -1, .ready = {-1, -1, -1}};
     // Signals meant for the agent's process group must not end the sandbox behind the agent's back.
     sigset_t all;
     sigfillset(&all);
@@ -149,42 +241,24 @@ int csandbox_launch(void) {
     sandbox.bytes = (const char *)sandbox.plan;
     close(CSANDBOX_PLAN_FD);
     const struct csandbox_plan *plan = sandbox.plan;
+    int passed[CSANDBOX_MAX_PASSED], count = 0;
+    for (int number = plan->flags & CSANDBOX_SECCOMP ? CSANDBOX_SECCOMP_FD : CSANDBOX_CGROUP_FD;
+         number != agent && is_open(number) && count < CSANDBOX_MAX_PASSED; number++)
+        passed[count++] = number;
+    if (!csandbox_take(&sandbox, passed, count))
+        csandbox_fail(&sandbox, CSANDBOX_STEP_DESCRIPTORS, EBADF, "not those that the plan asks for");
 
     // Under memory pressure of the whole host the sandbox goes before live. Inherited by everything inside.
     (void)write_text("/proc/self/oom_score_adj", "500");
-
-    uint64_t flags = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS;
-    if (plan->flags & CSANDBOX_OWN_NETWORK)
-        flags |= CLONE_NEWNET;
-    if (plan->mode == CSANDBOX_USER)
-        flags |= CLONE_NEWUSER;
-    if (plan->mode == CSANDBOX_MAPPED)
-        make_user_namespace(&sandbox);
-
-    int mapped[2];
-    if (pipe2(mapped, O_CLOEXEC) < 0)
-        csandbox_fail(&sandbox, CSANDBOX_STEP_CLONE, errno, NULL);
-    uid_t uid = geteuid();
-    gid_t gid = getegid();
-    pid_t pid = clone_with(flags);
+    if (plan->mode == CSANDBOX_MAPPED) {
+        int step;
+        sandbox.user_namespace = csandbox_user_namespace(plan->mapped_first, plan->mapped_count, &step);
+        if (sandbox.user_namespace < 0)
+            csandbox_fail(&sandbox, step, errno, NULL);
+    }
+    pid_t pid = csandbox_begin(&sandbox, -1);
     if (pid < 0)
-        csandbox_fail(&sandbox, CSANDBOX_STEP_CLONE, errno, NULL);
-    if (pid == 0) {
-        close(mapped[1]);
-        if (agent >= 0)
-            close(agent);
-        first_process(&sandbox, mapped[0]);
-    }
-    close(mapped[0]);
-    if (plan->mode == CSANDBOX_USER) {
-        char path[64];
-        snprintf(path, sizeof path, "/proc/%d/setgroups", pid);
-        if (write_text(path, "deny") < 0 || write_map(pid, "uid_map", 0, uid, 1) < 0
-            || write_map(pid, "gid_map", 0, gid, 1) < 0)
-            csandbox_fail(&sandbox, CSANDBOX_STEP_ID_MAP, errno, NULL);
-        if (write(mapped[1], "m", 1) != 1)
-            csandbox_fail(&sandbox, CSANDBOX_STEP_ID_MAP, errno, NULL);
-    }
+        return 125;
     // Only PID 1 speaks now; the launcher keeps nothing open but what it waits on.
     if (agent >= 0 && agent != 3) {
         dup3(agent, 3, O_CLOEXEC);

@@ -82,11 +82,15 @@ int csandbox_receive(int socket, struct csandbox_message *message, int32_t *desc
     return 1;
 }
 
-_Noreturn void csandbox_fail(const struct sandbox *sandbox, int step, int code, const char *detail) {
+void csandbox_report(const struct sandbox *sandbox, int step, int code, const char *detail) {
     struct csandbox_message message = {.type = CSANDBOX_FAILED, .value = code, .more = step};
     if (detail != NULL)
         strncpy(message.detail, detail, sizeof message.detail - 1);
     csandbox_send(sandbox->control, &message, NULL, 0);
+}
+
+_Noreturn void csandbox_fail(const struct sandbox *sandbox, int step, int code, const char *detail) {
+    csandbox_report(sandbox, step, code, detail);
     _exit(125);
 }
 
@@ -96,6 +100,11 @@ int csandbox_wait_readable(int descriptor, int wake) {
         if (errno != EINTR)
             return -errno;
     return watched[1].revents != 0 ? 2 : 1;
+}
+
+int csandbox_mounts_changed(int mountinfo) {
+    struct pollfd watched = {.fd = mountinfo, .events = POLLPRI};
+    return poll(&watched, 1, 0) != 0;  // an error counts as a change; proc(5), /proc/PID/mounts
 }
 
 int csandbox_take_terminal(int terminal, int group) {
@@ -142,6 +151,7 @@ const char *csandbox_step_name(int step) {
         [CSANDBOX_STEP_LIMITS] = "setting resource limits",
         [CSANDBOX_STEP_DESCRIPTORS] = "closing descriptors",
         [CSANDBOX_STEP_SUPERVISE] = "supervising commands",
+        [CSANDBOX_STEP_NETWORK_NAMESPACE] = "entering the network namespace",
         [CSANDBOX_STEP_COMMAND] = "reading the command",
         [CSANDBOX_STEP_TOO_MANY] = "starting one more command beside those running",
         [CSANDBOX_STEP_FORK] = "making the process",

@@ -86,13 +86,13 @@ enum { wait_killable = 1 << 5 };  // SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV
 static void load_filter(struct sandbox *sandbox) {
     static struct sock_filter program[CSANDBOX_MAX_PROGRAM / sizeof(struct sock_filter)];
     struct stat status;
-    if (fstat(CSANDBOX_SECCOMP_FD, &status) < 0)
+    if (fstat(sandbox->filter, &status) < 0)
         csandbox_fail(sandbox, CSANDBOX_STEP_SECCOMP, errno, "no program");
     if (status.st_size <= 0 || status.st_size > (off_t)sizeof program || status.st_size % (off_t)sizeof *program != 0)
         csandbox_fail(sandbox, CSANDBOX_STEP_SECCOMP, EINVAL, "size of the program");
-    if (pread(CSANDBOX_SECCOMP_FD, program, (size_t)status.st_size, 0) != status.st_size)
+    if (pread(sandbox->filter, program, (size_t)status.st_size, 0) != status.st_size)
         csandbox_fail(sandbox, CSANDBOX_STEP_SECCOMP, EIO, "the program");
-    close(CSANDBOX_SECCOMP_FD);
+    close(sandbox->filter);
     struct sock_fprog filter = {.len = (unsigned short)((size_t)status.st_size / sizeof *program), .filter = program};
     if (!(sandbox->plan->flags & CSANDBOX_LISTENER)) {
         if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &filter) < 0)

@@ -1,5 +1,6 @@
 internal import Glibc
 internal import Linux
+internal import Synchronization
 
 extension Cgroup {
     /// Kills every process here and below, those too that are being forked, and waits until they are gone. Goes on when the
@@ -61,6 +62,28 @@ extension Cgroup {
         }
     }
 
+    /// Removes the cgroup if nothing is in it and none lies below it: the fast way, for one whose processes are known to be gone.
+    ///
+    /// - Returns: `false` where something is left in some hierarchy; ``kill(timeout:)`` and ``remove()`` then.
+    /// - Throws: ``CgroupError``.
+    public func removeEmpty() throws -> Bool {
+        guard isOurs else { throw CgroupError.notOurs(path: path) }
+        guard freezing.withLock({ $0.helper }) == nil else { return false }
+        sampler.close()
+        vitalFiles.withLock { $0 = nil }
+        for place in places {
+            do {
+                try Files.removeDirectory(place.directory)
+            } catch let error as SystemError where ["ENOENT", "ENODEV"].contains(error.name) {
+            } catch let error as SystemError where ["EBUSY", "ENOTEMPTY"].contains(error.name) {
+                return false
+            } catch let error as SystemError {
+                throw CgroupError.system(error, doing: "removing the cgroup \(path)")
+            }
+        }
+        return true
+    }
+
     /// Removes the cgroup, and cgroups below it, from every hierarchy. It must be empty; the kernel lets go of a dead
     /// process's last references a little later, so EBUSY is tried again for two seconds.
     ///
@@ -73,6 +96,7 @@ extension Cgroup {
     public func removeBlocking() throws {
         guard isOurs else { throw CgroupError.notOurs(path: path) }
         sampler.close()
+        vitalFiles.withLock { $0 = nil }
         releaseFreezer()
         let end = ContinuousClock.now + .seconds(2)
         var pause: UInt32 = 500

@@ -21,6 +21,7 @@ public final class Cgroup: Sendable, CustomStringConvertible {
     let places: [Place]
     let sampler: Sampler
     let freezing = Mutex(FreezeState())
+    let vitalFiles = Mutex<VitalFiles?>(nil)
 
     init(host: CgroupHost, path: String, isOurs: Bool, places: [Place]) {
         self.host = host

@@ -1,13 +1,16 @@
 // The child side of a sandbox: what Swift hands over, and what comes back.
 //
-// `grace-sandbox` is started once per sandbox by posix_spawn. It holds no key and no memory of the agent. It finds:
-//   descriptor 3   the plan: one flat struct csandbox_plan with its strings behind it
-//   descriptor 4   the control socket, SOCK_SEQPACKET
-//   descriptor 5   the seccomp program (struct sock_filter[]), when CSANDBOX_SECCOMP is set
-//   descriptors 6… the cgroup.procs files to join, `cgroup_count` of them
+// A sandbox is made from these descriptors, in this order:
+//   the plan: one flat struct csandbox_plan with its strings behind it
+//   the control socket, SOCK_SEQPACKET
+//   the seccomp program (struct sock_filter[]), when CSANDBOX_SECCOMP is set
+//   the cgroup.procs files to join, `cgroup_count` of them, unless CSANDBOX_LATE_CGROUPS is set
+//   a network namespace, when CSANDBOX_GIVEN_NETWORK is set
 //
-// Two processes come of it. The *launcher* stays outside, waits and ends the sandbox when the agent dies. *PID 1* sets the sandbox
-// up, gives up every right that its commands are not to have, and then runs commands sent over the control socket.
+// `grace-sandbox zygote` is started once per engine and makes any number of them: each CSANDBOX_SPAWN on its descriptor 3 brings one
+// sandbox's descriptors. `grace-sandbox run` makes one, from descriptors 3, 4, 5 (the program, or nothing), 6…. Neither holds a key
+// or any memory of the agent. They stay outside and end their sandboxes when the agent dies. *PID 1* of each sandbox sets it up,
+// gives up every right that its commands are not to have, and then runs commands sent over the control socket.
 // Everything in a plan is checked before it is used, although only Grace writes plans.
 #ifndef GRACE_CSANDBOX_H
 #define GRACE_CSANDBOX_H
@@ -50,6 +53,8 @@ enum csandbox_flags {
     CSANDBOX_CGROUP_VIEW = 1u << 4,   // show the sandbox's own version-2 control group at /sys/fs/cgroup, read-only
     CSANDBOX_QUIET_SERVICES = 1u << 5,
     CSANDBOX_LISTENER = 1u << 6,  // the filter reports calls: its listener is sent with CSANDBOX_LISTENING (Linux 5.0)
+    CSANDBOX_GIVEN_NETWORK = 1u << 7,  // with CSANDBOX_OWN_NETWORK: the network namespace is there already, its descriptor comes last
+    CSANDBOX_LATE_CGROUPS = 1u << 8,   // the cgroup.procs files, any number, come in a CSANDBOX_JOIN; before it no command runs
 };
 
 // Strings are offsets from the start of the plan to NUL-terminated bytes inside it.
@@ -98,6 +103,8 @@ enum csandbox_message_type {
     CSANDBOX_RUN = 1,     // descriptors: struct csandbox_command in a memfd, then those it lists
     CSANDBOX_SIGNAL = 2,  // to a running command
     CSANDBOX_SOCKET = 3,  // asks for a TCP socket made in the sandbox's network; value: AF_INET or AF_INET6
+    CSANDBOX_JOIN = 4,    // descriptors: the cgroup.procs files, with CSANDBOX_LATE_CGROUPS
+    CSANDBOX_SPAWN = 5,   // to the zygote: a sandbox's descriptors; every answer comes over that sandbox's control socket
     // From the sandbox.
     CSANDBOX_READY = 16,    // descriptors: the root directory (O_PATH), the network namespace, the pid namespace's PID 1 as a pidfd
     CSANDBOX_FAILED = 17,   // id 0: the sandbox could not be set up; else: the command could not be started
@@ -155,6 +162,7 @@ enum csandbox_step {
     CSANDBOX_STEP_LIMITS,
     CSANDBOX_STEP_DESCRIPTORS,
     CSANDBOX_STEP_SUPERVISE,
+    CSANDBOX_STEP_NETWORK_NAMESPACE,
     // Steps of starting a command.
     CSANDBOX_STEP_COMMAND,
     CSANDBOX_STEP_TOO_MANY,
@@ -235,6 +243,16 @@ void csandbox_denied_free(struct csandbox_denied *denied);
 // Waits until `socket` can be read (0), attending to `denied` (may be NULL) meanwhile; -errno when the listener is lost.
 int csandbox_attend(int socket, struct csandbox_denied *denied);
 
+// A set of descriptors to wait for (epoll); -errno. Each is known by a token, which is answered for as long as it can be read.
+int csandbox_watch_new(void);
+int csandbox_watch_add(int epoll, int descriptor, uint64_t token);
+int csandbox_watch_remove(int epoll, int descriptor);
+int csandbox_watch_wait(int epoll, uint64_t *tokens, int capacity, int timeout_ms);
+// Answers and counts what waits at the listener, for whoever is told of it by epoll. 1: go on waiting; 2: a flood, ask again in a few
+// milliseconds; 0: everything inside is gone; -errno: the listener is lost.
+int csandbox_watch_denied(struct csandbox_denied *denied);
+// Whether the mounts that `mountinfo` (an open /proc/self/mountinfo) lists have changed since it was opened or this last asked.
+int csandbox_mounts_changed(int mountinfo);
 // Terminal hand-over: makes process group `group` (0: the caller's own) the foreground one. 0 or -errno.
 int csandbox_take_terminal(int terminal, int group);
 

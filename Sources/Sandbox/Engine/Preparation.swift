@@ -35,7 +35,8 @@ final class Preparation {
         var view = try currentView()
         var overlays = try planOverlays(view)
         var attempts = 0
-        try makeCgroup(privileged: privileged)
+        // With privileges the group is made while PID 1 mounts its layers; without them it may have to be done without.
+        if !privileged { try makeCgroup(privileged: false) }
         reporting = try canReport()
 
         var mode = CSANDBOX_USER
@@ -65,7 +66,7 @@ final class Preparation {
                         specification.profile.egress, sandbox: descriptors[1], outside: engine.outside) : nil
                 return Sandbox(
                     specification: specification, cgroup: cgroup, fallbacks: fallbacks, channel: channel,
-                    descriptors: descriptors, leftovers: [directory] + stacked, mode: mode,
+                    descriptors: descriptors, leftovers: [directory] + stacked, mode: mode, zygote: engine.zygote,
                     layersAreInMemory: scratch.device == nil && !hasLastingLayers, egress: egress)
             case .failed(let step, let code, let detail)
             where mode == CSANDBOX_MAPPED && Self.needsFallback(step, code):
@@ -89,6 +90,7 @@ final class Preparation {
             where code == ENOENT && specification.overlays.isEmpty && attempts < 5 && Self.isAboutAMountPoint(step):
                 // A mount came or went on live between reading the table and cloning it: look again.
                 attempts += 1
+                engine.ground.forget()
                 await end()
                 try? Scratch.remove(directory)
                 try makeDirectories()
@@ -100,7 +102,8 @@ final class Preparation {
                     advice: Advice.forStep(step, code, mode))
             case .ready, .silent:
                 throw SandboxError.helper(
-                    "\(engine.helper) ended before the sandbox was ready, without saying why; is it of the same build as this program?"
+                    "\(engine.helper) ended before the sandbox was ready, without saying why; is it of the same build as this program? "
+                        + (engine.zygote.death ?? "")
                 )
             }
         }
@@ -119,7 +122,7 @@ final class Preparation {
     private func end() async {
         guard let channel else { return }
         channel.close()
-        _ = await channel.finished()
+        await channel.finished()
         self.channel = nil
     }
 
@@ -140,8 +143,7 @@ final class Preparation {
     }
 
     private func currentView() throws -> HostView {
-        HostView.current(
-            mounts: try MountInfo.read(), mask: specification.masks + specification.profile.hide + [engine.scratch])
+        try engine.ground.view(hiding: specification.masks + specification.profile.hide + [engine.scratch])
     }
 
     /// The range of ids that the mapping takes must be nobody's: a process of that user could signal the sandbox.
@@ -151,7 +153,7 @@ final class Preparation {
                 FeatureStatus(feature: .mappedRoot, available: false, detail: "It was switched off.", mend: nil))
             return false
         }
-        guard let taken = try IDRange.taken(from: PlanWriter.mappedFirst) else { return true }
+        guard let taken = try engine.ground.taken(from: PlanWriter.mappedFirst) else { return true }
         try refuseOrRecord(
             FeatureStatus(
                 feature: .mappedRoot, available: false,
@@ -310,26 +312,21 @@ final class Preparation {
         guard made == 0 else { throw SystemError(call: "socketpair", subject: "control", code: -made) }
         let ours = Descriptor(owning: ends[0])
         let theirs = Descriptor(owning: ends[1])
-        let joins = try cgroup?.joinDescriptors ?? []
-        let showCgroup = cgroup != nil && engine.cgroups?.layout == .unified
+        let late = geteuid() == 0
+        let joins = late ? [] : try cgroup?.joinDescriptors ?? []
+        let showCgroup = (late ? engine.cgroups != nil : cgroup != nil) && engine.cgroups?.layout == .unified
         let plan = try PlanWriter(
             mode: mode, specification: specification, overlays: overlays, masks: masks, stage: "\(directory)/stage",
-            cgroups: joins.count, showCgroup: showCgroup, reporting: reporting,
-            scratch: scratch
+            cgroups: joins.count, showCgroup: showCgroup, reporting: reporting, scratch: scratch, late: late
         ).write()
-        var descriptors: [(Int32, Int32)] = [
-            (2, 2), (Int32(CSANDBOX_PLAN_FD), plan.raw), (Int32(CSANDBOX_CONTROL_FD), theirs.raw),
-            (Int32(CSANDBOX_SECCOMP_FD), filter.raw),
-        ]
-        for (index, join) in joins.enumerated() {
-            descriptors.append((Int32(CSANDBOX_CGROUP_FD) + Int32(index), join.raw))
-        }
-        let launcher = try withExtendedLifetime((plan, theirs, filter, joins)) {
-            try Processes.spawn(engine.helper, arguments: ["run"], environment: [:], descriptors: descriptors)
-        }
-        theirs.close()
-        let channel = try Channel(socket: ours, launcher: launcher)
+        let channel = try Channel(socket: ours)
         self.channel = channel
+        try engine.zygote.spawn([plan, theirs, filter] + joins, for: channel)
+        theirs.close()
+        if late {
+            if cgroup == nil { try makeCgroup(privileged: true) }
+            channel.join(try cgroup?.joinDescriptors ?? [])
+        }
         return await channel.greeting()
     }
 }

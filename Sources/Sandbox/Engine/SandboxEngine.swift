@@ -25,6 +25,10 @@ public final class SandboxEngine: Sendable {
     public let scratch: String
     /// How sandboxes with `network: egress` reach the outside.
     public let outside: EgressOutside
+    /// What sandboxes are forked from.
+    let zygote: Zygote
+    /// What is known of the host.
+    let ground = Ground()
     /// Compiled system-call filters.
     let filters: FilterCache
     /// 0 when the kernel can report denied calls, else an errno.
@@ -55,6 +59,7 @@ public final class SandboxEngine: Sendable {
         self.cgroupParent = cgroupParent
         self.helper = helper
         self.scratch = scratch
+        zygote = Zygote(helper: helper)
         self.filters = filters
         self.canReport = canReport
         Scratch.sweep(scratch)

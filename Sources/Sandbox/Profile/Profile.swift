@@ -1,4 +1,6 @@
 public import Documents
+package import FoundationEssentials
+internal import Linux
 
 /// The network that a sandbox sees.
 public enum Network: String, Codable, CaseIterable, Sendable, Hashable {
@@ -94,5 +96,14 @@ public struct Profile: Codable, Equatable, Sendable {
         // Absent rather than empty: digests of profiles without it are what they were before there was any.
         if network == .egress { all["egress"] = texts(egress.map(\.text)) }
         return .object(all)
+    }
+}
+
+extension Profile {
+    /// The system-call filter of its commands, as the kernel takes it (`struct sock_filter[]`): for giving a peer an equal one.
+    ///
+    /// - Throws: ``SandboxError`` when libseccomp refuses a rule.
+    package func filterProgram() throws -> Data {
+        try Files.pread(try FilterCache.shared.program(for: seccomp, reporting: false), count: 1 << 20, offset: 0)
     }
 }

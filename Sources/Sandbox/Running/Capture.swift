@@ -4,7 +4,7 @@ internal import Glibc
 internal import Linux
 internal import Synchronization
 
-/// Collects what a command writes to one stream, up to a limit, on a thread of its own.
+/// Collects what a command writes to one stream, up to a limit, on the thread that watches every sandbox.
 ///
 /// A daemon that the command leaves behind may hold the pipe open for ever, so the end is not that of the pipe but
 /// ``finish()``: what has been written by then counts.
@@ -17,8 +17,6 @@ final class Capture: Sendable {
     let stream: Int32
     private let limit: Int
     private let source: Descriptor
-    /// Closing the second end wakes the thread.
-    private let wake: (read: Descriptor, write: Descriptor)
     private let exceeded: @Sendable () -> Void
     private let state = Mutex(State())
 
@@ -28,28 +26,20 @@ final class Capture: Sendable {
         self.limit = limit
         self.source = source
         self.exceeded = exceeded
-        wake = try Descriptor.pipe()
         guard fcntl(source.raw, F_SETFL, O_NONBLOCK) == 0 else {
             throw SystemError(call: "fcntl", subject: "a pipe", code: errno)
         }
-        // The thread holds the descriptors, not the object: an object that nobody keeps ends the thread.
-        let (source, waker) = (source, wake.read)
-        try Threads.start("capture") { [weak self] in
-            while csandbox_wait_readable(source.raw, waker.raw) == 1 {
-                guard let self, !self.drain(last: false) else { break }
-            }
-            withExtendedLifetime((source, waker)) {}
+        try Watcher.shared.get().watch(source) { [weak self] in
+            guard let self, !self.drain(last: false) else { return .done }
+            return .again
         }
     }
-
-    deinit { wake.write.close() }
 
     var data: Data { state.withLock { $0.data } }
 
     /// Takes what is in the pipe now, and stops.
     func finish() {
         drain(last: true)
-        wake.write.close()
     }
 
     /// Whether there is nothing more to come.
@@ -59,7 +49,9 @@ final class Capture: Sendable {
             guard !state.done else { return (true, false) }
             let wasFull = state.full
             var chunk = [UInt8](repeating: 0, count: 65536)
-            while true {
+            var turns = 0
+            while last || turns < 16 {  // then the other sandboxes' turn
+                turns += 1
                 let count = read(source.raw, &chunk, chunk.count)
                 if count < 0 && errno == EINTR { continue }
                 if count == 0 { state.done = true }

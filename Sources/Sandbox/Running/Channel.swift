@@ -3,16 +3,16 @@ internal import Glibc
 internal import Linux
 internal import Synchronization
 
-/// The agent's end of one sandbox's control socket: sends requests, and a thread of its own takes the answers.
+/// The agent's end of one sandbox's control socket: sends requests, and takes the answers on the thread that watches every sandbox.
 ///
-/// The thread ends when PID 1 has closed its end; it then reaps the launcher, so that no zombie is ever left, and everybody who still
-/// waits gets an answer.
+/// The conversation ends when PID 1 has closed its end. Once the kernel says that PID 1, and so everything inside, is gone, everybody
+/// who still waits gets an answer.
 final class Channel: Sendable {
     /// What PID 1 said first.
     enum Greeting: Sendable {
         case ready([Descriptor])
         case failed(step: Int32, code: Int32, detail: String)
-        case silent(ProcessExit?)
+        case silent
     }
     enum Start: Sendable {
         case started(Int32)
@@ -31,21 +31,32 @@ final class Channel: Sendable {
         var next: UInt32 = 1
         var commands: [UInt32: Running] = [:]
         var sockets: [UInt32: CheckedContinuation<Descriptor?, Never>] = [:]
-        var ended: ProcessExit?
+        var ended = false
+        /// PID 1's pidfd, once it has introduced itself.
+        var first: Descriptor?
+        var whenEnded: [@Sendable () -> Void] = []
         var closed = false
         var denied = DeniedCalls(notCounted: "The sandbox's filter reports no calls.")
-        var finished: [CheckedContinuation<ProcessExit, Never>] = []
+        var finished: [CheckedContinuation<Void, Never>] = []
     }
 
     private let socket: Descriptor
-    private let launcher: Int32
+    private let denied = DeniedCounter()
     private let state = Mutex(State())
 
-    /// Takes over the socket and the duty to reap `launcher`.
-    init(socket: Descriptor, launcher: Int32) throws {
+    /// Takes over the socket. It lives until the sandbox has ended.
+    init(socket: Descriptor) throws {
         self.socket = socket
-        self.launcher = launcher
-        try Threads.start("sandbox") { [self] in listen() }
+        try Watcher.shared.get().watch(socket) { [self] in listen() }
+    }
+
+    /// Calls `body` once everything inside is gone; at once when it is already.
+    func whenEnded(_ body: @escaping @Sendable () -> Void) {
+        let ended = state.withLock { state in
+            if !state.ended { state.whenEnded.append(body) }
+            return state.ended
+        }
+        if ended { body() }
     }
 
     // MARK: Requests
@@ -68,7 +79,7 @@ final class Channel: Sendable {
         }
         let start = await withCheckedContinuation { (continuation: CheckedContinuation<Start, Never>) in
             let open = state.withLock { state in
-                guard state.ended == nil, !state.closed else { return false }
+                guard !state.ended, !state.closed else { return false }
                 state.commands[id] = Running(start: continuation)
                 return true
             }
@@ -86,7 +97,7 @@ final class Channel: Sendable {
         await withCheckedContinuation { continuation in
             let now = state.withLock { state -> ProcessExit? in
                 if let exit = state.commands[id]?.exit { return exit }
-                if state.ended != nil { return .signaled(9) }
+                if state.ended { return .signaled(9) }
                 state.commands[id, default: Running()].waiting.append(continuation)
                 return nil
             }
@@ -106,7 +117,7 @@ final class Channel: Sendable {
         }
         return await withCheckedContinuation { continuation in
             let open = state.withLock { state in
-                guard state.ended == nil, !state.closed else { return false }
+                guard !state.ended, !state.closed else { return false }
                 state.sockets[id] = continuation
                 return true
             }
@@ -123,14 +134,17 @@ final class Channel: Sendable {
         _ = socket.withRaw { csandbox_shut($0) }
     }
 
-    /// The launcher's exit, once everything inside is gone.
-    func finished() async -> ProcessExit {
+    /// Hands over the control groups that everything inside is to join: what a plan with CSANDBOX_LATE_CGROUPS waits for.
+    func join(_ cgroups: [Descriptor]) { _ = send(type: CSANDBOX_JOIN, id: 0, descriptors: cgroups) }
+
+    /// Returns once everything inside is gone.
+    func finished() async {
         await withCheckedContinuation { continuation in
-            let now = state.withLock { state -> ProcessExit? in
-                if state.ended == nil { state.finished.append(continuation) }
+            let ended = state.withLock { state in
+                if !state.ended { state.finished.append(continuation) }
                 return state.ended
             }
-            if let now { continuation.resume(returning: now) }
+            if ended { continuation.resume() }
         }
     }
 
@@ -153,33 +167,49 @@ final class Channel: Sendable {
 
     // MARK: Answers
 
-    private func listen() {
-        var denied = DeniedCounter()
+    private func listen() -> Watcher.Next {
         while true {
-            guard socket.withRaw({ denied.attend($0) }) else { break }
             var message = csandbox_message()
-            var raw = [Int32](repeating: -1, count: Int(CSANDBOX_MAX_PASSED))
-            var count: Int32 = 0
-            let result = socket.withRaw { csandbox_receive($0, &message, &raw, &count, 0) }
-            if result == -EAGAIN { continue }
-            guard result > 0 else { break }
-            if message.type == UInt32(CSANDBOX_LISTENING.rawValue), count == 1 {
-                denied.start(raw[0])
-                continue
+            let (result, descriptors) = withUnsafeTemporaryAllocation(
+                of: Int32.self, capacity: Int(CSANDBOX_MAX_PASSED)
+            ) {
+                var count: Int32 = 0
+                let result = csandbox_receive(socket.raw, &message, $0.baseAddress, &count, 0)
+                return (result, $0.prefix(Int(count)).map { Descriptor(owning: $0) })
             }
-            take(message, raw.prefix(Int(count)).map { Descriptor(owning: $0) })
+            if result == -EAGAIN { return .again }
+            guard result > 0 else { break }
+            take(message, descriptors)
         }
         // Whatever ended the conversation, the sandbox does not outlive it.
         close()
-        let exit = (try? Processes.waitBlocking(launcher)) ?? .signaled(9)
-        let counted = denied.finish()
-        state.withLock { $0.denied = counted }
-        end(exit)
+        guard let first = state.withLock({ $0.first }) else {
+            end()  // nothing was ever started in it
+            return .done
+        }
+        // A pidfd can be read when its process is gone; for PID 1 that is when its whole namespace is.
+        try? Processes.sendSignal(first, 9)
+        do {
+            try Watcher.shared.get().watch(first) { [self] in
+                end()
+                return .done
+            }
+        } catch {
+            end()
+        }
+        return .done
     }
 
     private func take(_ message: csandbox_message, _ descriptors: [Descriptor]) {
         switch csandbox_message_type(message.type) {
-        case CSANDBOX_READY: greet(.ready(descriptors))
+        case CSANDBOX_READY:
+            // A copy: the watcher's must not be closed by whoever else holds it.
+            if descriptors.count == 3, let first = try? descriptors[2].duplicate() {
+                state.withLock { $0.first = first }
+            }
+            greet(.ready(descriptors))
+        case CSANDBOX_LISTENING where descriptors.count == 1:
+            denied.start(descriptors[0]) { [weak self] in self?.close() }
         case CSANDBOX_FAILED where message.id == 0:
             let detail = withUnsafeBytes(of: message.detail) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
             greet(.failed(step: message.more, code: message.value, detail: detail))
@@ -216,24 +246,28 @@ final class Channel: Sendable {
         waiting?.resume(returning: start)
     }
 
-    private func end(_ exit: ProcessExit) {
-        greet(.silent(exit))
-        let (starting, waiting, sockets, finished) = state.withLock { state in
-            state.ended = exit
+    private func end() {
+        let counted = denied.finish()
+        state.withLock { $0.denied = counted }
+        greet(.silent)
+        let (starting, waiting, sockets, finished, ended) = state.withLock { state in
+            state.ended = true
             let starting = state.commands.values.compactMap(\.start)
             let waiting = state.commands.values.flatMap(\.waiting)
-            let result = (starting, waiting, Array(state.sockets.values), state.finished)
+            let result = (starting, waiting, Array(state.sockets.values), state.finished, state.whenEnded)
             for id in state.commands.keys {
                 state.commands[id]?.start = nil
                 state.commands[id]?.waiting = []
             }
             state.sockets = [:]
             state.finished = []
+            state.whenEnded = []
             return result
         }
         for continuation in starting { continuation.resume(returning: .ended) }
         for continuation in waiting { continuation.resume(returning: .signaled(9)) }
         for continuation in sockets { continuation.resume(returning: nil) }
-        for continuation in finished { continuation.resume(returning: exit) }
+        for continuation in finished { continuation.resume() }
+        for body in ended { body() }
     }
 }

@@ -18,6 +18,8 @@ struct PlanWriter {
     /// Whether the filter reports denied calls.
     var reporting = false
     var scratch = ScratchPlan()
+    /// Whether the control groups are handed over later.
+    var late = false
 
     func write() throws -> Descriptor {
         let profile = specification.profile
@@ -32,6 +34,7 @@ struct PlanWriter {
         // A setuid program of live would be a door where root is not mapped: there it stays shut.
         if profile.noNewPrivileges || mode != CSANDBOX_MAPPED { plan.flags |= CSANDBOX_NO_NEW_PRIVS.rawValue }
         if profile.quietServices { plan.flags |= CSANDBOX_QUIET_SERVICES.rawValue }
+        if late { plan.flags |= CSANDBOX_LATE_CGROUPS.rawValue }
         if reporting { plan.flags |= CSANDBOX_LISTENER.rawValue }
         if showCgroup { plan.flags |= CSANDBOX_CGROUP_VIEW.rawValue }
         plan.mapped_first = Self.mappedFirst

@@ -19,6 +19,8 @@ public final class Sandbox: Sendable {
     public let specification: SandboxSpecification
 
     private let channel: Channel
+    /// What it was forked from: when that goes, so does it, even where the engine itself is forgotten.
+    private let zygote: Zygote
     private let root: Descriptor
     private let first: Descriptor
     private let leftovers: [String]
@@ -37,9 +39,10 @@ public final class Sandbox: Sendable {
 
     init(
         specification: SandboxSpecification, cgroup: Cgroup?, fallbacks: [FeatureStatus], channel: Channel,
-        descriptors: [Descriptor], leftovers: [String], mode: csandbox_mode,
+        descriptors: [Descriptor], leftovers: [String], mode: csandbox_mode, zygote: Zygote,
         layersAreInMemory: Bool, egress: Egress? = nil
     ) {
+        self.zygote = zygote
         self.egress = egress
         self.specification = specification
         self.cgroup = cgroup
@@ -185,15 +188,19 @@ public final class Sandbox: Sendable {
         noteFullLayers()
         channel.close()
         try? Processes.sendSignal(first, 9)
-        _ = await channel.finished()
+        await channel.finished()
         let elapsed = started.duration(to: .now)
         let network = await egress?.close()
         var sample = CgroupSample()
         if let cgroup {
-            // PID 1's end was everybody's end; a process put into the group from outside must not keep it either.
-            try await cgroup.kill(timeout: .seconds(5))
+            // PID 1's end was everybody's end, so usually the group is empty and goes at once. A process put into it from outside
+            // must not keep it either.
             sample = cgroup.sample()
-            try await cgroup.remove()
+            if try !cgroup.removeEmpty() {
+                try await cgroup.kill(timeout: .seconds(5))
+                sample = cgroup.sample()
+                try await cgroup.remove()
+            }
         }
         root.close()
         networkNamespace?.close()

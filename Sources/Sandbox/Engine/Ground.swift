@@ -1,0 +1,77 @@
+internal import CSandbox
+internal import Linux
+internal import Synchronization
+
+/// What an engine knows of its host and needn't find out again for every sandbox. Each answer is as fresh as a new look would be: the
+/// kernel says when mounts have changed, and files are known by their inode, size and times.
+final class Ground: Sendable {
+    private struct State {
+        /// An open /proc/self/mountinfo, for asking whether it still holds.
+        var table: Descriptor?
+        var mounts: [MountInfo.Mount] = []
+        /// By the paths to hide.
+        var views: [[String]: HostView] = [:]
+        var stamps: [Stamp?] = []
+        var taken: String?
+        var asked: ContinuousClock.Instant?
+        /// Goes up whenever the mounts have changed.
+        var generation: UInt64 = 0
+    }
+    private struct Stamp: Equatable {
+        var identity: FileIdentity
+        var size: Int64
+        var modified: FileTime
+        var changed: FileTime
+    }
+    private let state = Mutex(State())
+
+    /// The host's view with these paths hidden besides.
+    func view(hiding paths: [String]) throws -> HostView {
+        try state.withLock { state in
+            try refresh(&state)
+            if let known = state.views[paths] { return known }
+            let view = HostView.current(mounts: state.mounts, mask: paths)
+            if state.views.count > 64 { state.views = [:] }
+            state.views[paths] = view
+            return view
+        }
+    }
+
+    /// A number that differs once a mount has come, gone or changed.
+    func generation() throws -> UInt64 {
+        try state.withLock { state in
+            try refresh(&state)
+            return state.generation
+        }
+    }
+
+    /// The mounts are read again for the next view.
+    func forget() { state.withLock { $0.table = nil } }
+
+    private func refresh(_ state: inout State) throws {
+        // Asked before reading: a change meanwhile is seen the next time.
+        if let table = state.table, table.withRaw({ csandbox_mounts_changed($0) }) == 0 { return }
+        if state.table == nil { state.table = try Files.open("/proc/self/mountinfo", flags: 0) }
+        state.mounts = try MountInfo.read()
+        state.views = [:]
+        state.generation += 1
+    }
+
+    /// A sentence naming who has ids from `first` on; `nil`: nobody. Users of a directory service are asked for once a minute.
+    func taken(from first: UInt32) throws -> String? {
+        try state.withLock { state in
+            let stamps = try ["passwd", "group", "subuid", "subgid"].map { name in
+                try Files.status("/etc/\(name)").map {
+                    Stamp(identity: $0.identity, size: $0.size, modified: $0.modified, changed: $0.changed)
+                }
+            }
+            if let asked = state.asked, stamps == state.stamps, asked.duration(to: .now) < .seconds(60) {
+                return state.taken
+            }
+            state.taken = try IDRange.taken(from: first)
+            state.stamps = stamps
+            state.asked = .now
+            return state.taken
+        }
+    }
+}

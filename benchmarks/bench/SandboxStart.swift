@@ -1,0 +1,91 @@
+import FoundationEssentials
+import Glibc
+import Linux
+import Sandbox
+
+extension SandboxBenchmark {
+    /// From a running agent to the end of /bin/true: the engine, the floor, and what people use today.
+    func starts(_ report: inout Report) async throws {
+        let rounds = options.number("rounds", default: 200)
+        let filter = "\(try options.value("scratch"))/filter"
+        try Files.writeAtomically(filter, try specification.profile.filterProgram(), mode: 0o600)
+        let masks = view.masks.map(\.path) + specification.profile.hide
+        let overlays = view.overlays.map(\.mountPoint)
+        let floor = try Floor("\(tools)/floor", filter: filter, ahead: false, masks: masks, overlays: overlays)
+        let ahead = try Floor("\(tools)/floor", filter: filter, ahead: true, masks: masks, overlays: overlays)
+        defer {
+            floor.end()
+            ahead.end()
+        }
+        let peers = installed(try Self.peers(options))
+        var series: [String: Series] = [:]
+        var order: [String] = []
+        func note(_ name: String, _ taken: Double) {
+            if series[name] == nil {
+                order.append(name)
+                series[name] = Series(name)
+            }
+            series[name]?.add(taken)
+        }
+        let names = ["floor", "ahead", "cold"] + peers.map(\.name)
+        for round in -5..<rounds {
+            for name in names.shuffled() {
+                var taken: [(String, Double)] = []
+                switch name {
+                case "floor": taken = [("floor", try floor.run())]
+                case "ahead": taken = [("floor, namespaces made ahead", try ahead.run())]
+                case "cold":
+                    let (exit, end) = try await cold()
+                    taken = [("grace, cold", exit), ("grace, cold, until nothing is left", end)]
+                default:
+                    guard let peer = peers.first(where: { $0.name == name }) else { continue }
+                    // Slow peers get fewer rounds; the interleaving stays.
+                    if ["runc", "firejail", "crun"].contains(name), round % 5 != 0 { continue }
+                    taken = [(name, try peer.run())]
+                }
+                if round >= 0 { for (name, value) in taken { note(name, value) } }
+            }
+        }
+        report.heading("Start to exit of /bin/true, milliseconds")
+        report.table(
+            ["engine", "median", "p95", "runs"],
+            order.sorted().compactMap { series[$0] }.sorted { $0.median < $1.median }.map {
+                [$0.name, $0.median.text(), $0.p95.text(), "\($0.samples.count)"]
+            })
+        for name in order { if let one = series[name] { report.measured(one, prefix: "Start") } }
+        func median(_ name: String) -> Double { series[name]?.median ?? .nan }
+        let nested = Double(view.overlays.count - 1)
+        let bound = 0.5 * median("bwrap") + 0.35 * nested
+        report.text("")
+        report.table(
+            ["figure", "goal", "measured"],
+            [
+                ["cold / floor", "≤ 1.2", (median("grace, cold") / median("floor")).text()],
+                [
+                    "cold, ms", "≤ 0.5 × bwrap + 0.35 × \(nested.text(0)) nested = \(bound.text())",
+                    median("grace, cold").text(),
+                ],
+                ["parked / posix_spawn", "≤ 2.2", (median("grace, parked") / median("posix_spawn")).text()],
+                ["grace run / bwrap", "≤ 1.0 (1.3 at least)", (median("grace run") / median("bwrap")).text()],
+            ])
+    }
+
+    /// The peers, each as its users call it for a shell over the host without a network.
+    static func peers(_ options: Options) throws -> [Peer] {
+        let bundle = "\(try options.value("scratch"))/bundle"
+        return [
+            Peer(name: "posix_spawn", program: "/bin/true", arguments: []),
+            Peer(name: "bwrap", program: "bwrap", arguments: ["--unshare-all", "--ro-bind", "/", "/", "/bin/true"]),
+            Peer(
+                name: "unshare", program: "unshare",
+                arguments: ["--mount", "--uts", "--ipc", "--net", "--pid", "--cgroup", "--fork", "/bin/true"]),
+            Peer(name: "crun", program: "crun", arguments: ["run", "--bundle", bundle, "grace-bench-crun"]),
+            Peer(name: "runc", program: "runc", arguments: ["run", "--bundle", bundle, "grace-bench-runc"]),
+            Peer(
+                name: "firejail", program: "firejail", arguments: ["--quiet", "--noprofile", "--net=none", "/bin/true"]),
+            Peer(
+                name: "grace run", program: try options.value("grace"),
+                arguments: ["run", "--profiles", try options.value("profiles"), "--", "/bin/true"]),
+        ]
+    }
+}
