@@ -104,6 +104,7 @@ extension Profile {
     ///
     /// - Throws: ``SandboxError`` when libseccomp refuses a rule.
     package func filterProgram() throws -> Data {
-        try Files.pread(try FilterCache.shared.program(for: seccomp, reporting: false), count: 1 << 20, offset: 0)
+        let program = try FilterCache.shared.program(for: seccomp, capabilities: capabilities, reporting: false)
+        return try Files.pread(program, count: 1 << 20, offset: 0)
     }
 }

@@ -29,6 +29,10 @@ final class Capture: Sendable {
         guard fcntl(source.raw, F_SETFL, O_NONBLOCK) == 0 else {
             throw SystemError(call: "fcntl", subject: "a pipe", code: errno)
         }
+    }
+
+    /// Begins, once the program runs: what overflows must not end the sandbox before its start is known.
+    func start() throws {
         try Watcher.shared.get().watch(source) { [weak self] in
             guard let self, !self.drain(last: false) else { return .done }
             return .again

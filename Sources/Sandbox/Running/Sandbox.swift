@@ -121,6 +121,7 @@ public final class Sandbox: Sendable {
         let (id, start) = await channel.run([plan] + passed.map(\.descriptor))
         switch start {
         case .started(let pid):
+            for capture in captures { try capture.start() }
             return SandboxProcess(pid: pid, id: id, channel: channel, captures: captures) { [weak self] in
                 self?.noteFullLayers()
             }
