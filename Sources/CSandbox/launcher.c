@@ -139,12 +139,18 @@ static _Noreturn void first_process(struct sandbox *sandbox, int mapped, int net
     csandbox_supervise(sandbox);
 }
 
+static int groups_at_start(const struct csandbox_plan *plan) {
+    return plan->flags & CSANDBOX_LATE_CGROUPS ? 0 : (int)plan->cgroup_count;
+}
+
+static int wanted_descriptors(const struct csandbox_plan *plan) {
+    return ((plan->flags & CSANDBOX_SECCOMP) != 0) + groups_at_start(plan) + ((plan->flags & CSANDBOX_GIVEN_NETWORK) != 0);
+}
+
 int csandbox_take(struct sandbox *sandbox, const int *descriptors, int count) {
     const struct csandbox_plan *plan = sandbox->plan;
-    int next = 0;
-    int groups = plan->flags & CSANDBOX_LATE_CGROUPS ? 0 : (int)plan->cgroup_count;
-    int wanted = ((plan->flags & CSANDBOX_SECCOMP) != 0) + groups + ((plan->flags & CSANDBOX_GIVEN_NETWORK) != 0);
-    if (count != wanted)
+    int next = 0, groups = groups_at_start(plan);
+    if (count != wanted_descriptors(plan))
         return 0;
     sandbox->filter = plan->flags & CSANDBOX_SECCOMP ? descriptors[next++] : -1;
     for (int i = 0; i < groups; i++)
@@ -219,9 +225,6 @@ static int wait_outside(pid_t pid, int agent) {
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
-// Whether descriptor `number` is open.
-static int is_open(int number) { return fcntl(number, F_GETFD) >= 0; }
-
 int csandbox_launch(void) {
     struct sandbox sandbox = {
         .control = CSANDBOX_CONTROL_FD, .user_namespace = -1, .stage = -1, .root = -1, .ready = {-1, -1, -1}};
@@ -241,12 +244,10 @@ int csandbox_launch(void) {
     sandbox.bytes = (const char *)sandbox.plan;
     close(CSANDBOX_PLAN_FD);
     const struct csandbox_plan *plan = sandbox.plan;
-    int passed[CSANDBOX_MAX_PASSED], count = 0;
-    for (int number = plan->flags & CSANDBOX_SECCOMP ? CSANDBOX_SECCOMP_FD : CSANDBOX_CGROUP_FD;
-         number != agent && is_open(number) && count < CSANDBOX_MAX_PASSED; number++)
-        passed[count++] = number;
-    if (!csandbox_take(&sandbox, passed, count))
-        csandbox_fail(&sandbox, CSANDBOX_STEP_DESCRIPTORS, EBADF, "not those that the plan asks for");
+    int passed[2 + CSANDBOX_MAX_CGROUPS], count = wanted_descriptors(plan);
+    for (int i = 0; i < count; i++)
+        passed[i] = (plan->flags & CSANDBOX_SECCOMP ? CSANDBOX_SECCOMP_FD : CSANDBOX_CGROUP_FD) + i;
+    csandbox_take(&sandbox, passed, count);
 
     // Under memory pressure of the whole host the sandbox goes before live. Inherited by everything inside.
     (void)write_text("/proc/self/oom_score_adj", "500");

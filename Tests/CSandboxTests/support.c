@@ -309,7 +309,11 @@ static _Noreturn void launch(const struct trial *trial, int plan, int control) {
         int procs = open(path, O_WRONLY | O_CREAT, 0600);
         dup2(procs, CSANDBOX_CGROUP_FD + i);
     }
-    close_range((unsigned)(CSANDBOX_CGROUP_FD + trial->cgroups), ~0U, 0);
+    int used = CSANDBOX_CGROUP_FD + trial->cgroups;
+    // One made for it: what happens in it must not be the host's.
+    if (trial->flags & CSANDBOX_GIVEN_NETWORK && unshare(CLONE_NEWNET) == 0)
+        dup2(open("/proc/self/ns/net", O_RDONLY), used++);
+    close_range((unsigned)used, ~0U, 0);
     int null = open("/dev/null", O_RDWR);
     dup2(null, 0);
     if (trial->mode == CSANDBOX_USER && (setgid(65534) < 0 || setuid(65534) < 0))

@@ -169,23 +169,23 @@ static void every_call_that_fails_is_reported_with_its_step(void) {
                  "mounting a temporary file system; hiding a path; placing /etc/resolv.conf; changing to the new root; bringing loopback up; "
                  "closing descriptors; entering the user namespace; loading the system-call filter; having denied calls reported; "
                  "dropping capabilities; prctl; setting resource limits; dropping capabilities; prctl; closing descriptors; "
-                 "supervising commands; dup3; closing descriptors; socket; sendmsg");
+                 "supervising commands; socket; sendmsg");
     trial = mapped();
     trial.flags &= ~(uint32_t)(CSANDBOX_LISTENER | CSANDBOX_QUIET_SERVICES);
-    trial.flags |= CSANDBOX_NO_NEW_PRIVS;
+    trial.flags |= CSANDBOX_NO_NEW_PRIVS | CSANDBOX_GIVEN_NETWORK;
     trial.mode = CSANDBOX_PLAIN;
     trial.only_root = 1;
     trial.ask_socket = AF_INET;
     used = sweep("process 1, plain root", trial, FAULT_FIRST, order, 256);
     expect_order("process 1, plain root", order, used, 
-                 "joining the control group; making the cgroup namespace; leaving the agent's session keyring; setting the host name; "
+                 "entering the network namespace; joining the control group; making the cgroup namespace; leaving the agent's session keyring; setting the host name; "
                  "making mounts private; preparing the place where the root is put together; opening a layer; becoming the mapped root; "
                  "making the overlay; attaching the overlay; mounting /proc; openat; write; mounting /proc; filling /dev; mknodat; "
                  "filling /sys; mounting a temporary file system; hiding a path; changing to the new root; bringing loopback up; "
                  "closing descriptors; dropping capabilities; loading the system-call filter; prctl; dropping capabilities; "
                  "setting resource limits; prctl; closing descriptors; supervising commands; socket; sendmsg");
     trial.mode = CSANDBOX_USER;
-    trial.flags &= ~(uint32_t)CSANDBOX_CGROUP_VIEW;
+    trial.flags &= ~(uint32_t)(CSANDBOX_CGROUP_VIEW | CSANDBOX_GIVEN_NETWORK);
     trial.cgroups = 0;
     used = sweep("the launcher, unprivileged", trial, FAULT_LAUNCHER, order, 256);
     expect_order("the launcher, unprivileged", order, used, 
