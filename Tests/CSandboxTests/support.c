@@ -128,7 +128,8 @@ static void fill_layer(const char *name) {
 }
 
 void make_place(void) {
-    snprintf(place, sizeof place, "/var/tmp/grace-csandbox-test-XXXXXX");
+    const char *within = getenv("GRACE_TEST_PLACE");
+    snprintf(place, sizeof place, "%s/place-XXXXXX", within != NULL ? within : "/var/tmp");
     if (mkdtemp(place) == NULL) {
         perror(place);
         exit(2);
