@@ -53,7 +53,10 @@ public struct Coordinator: Sendable, CustomStringConvertible {
         hub = Hub(
             configuration: configuration, store: store, ledger: ledger, mesh: Mesh(store: store, logger: logger),
             blobs: try BlobFiles(directory: state + "/blobs"),
-            notifier: Notifier(hooks: configuration.hooks, store: store, logger: logger, clock: clock), logger: logger,
+            notifier: Notifier(
+                hooks: configuration.hooks, patience: configuration.hookPatience, store: store, logger: logger,
+                clock: clock),
+            logger: logger,
             counters: Counters(), startedAt: Timestamp.rounded(clock()), clock: clock)
         try await ledger.recover()
         try await hub.mesh.start()

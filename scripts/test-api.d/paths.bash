@@ -15,7 +15,30 @@ cat >"$root/hook.sh" <<HOOK
 cat >>$root/hook/told && echo >>$root/hook/told
 HOOK
 chmod 755 "$root/hook.sh"
-printf 'notify:\n  - {command: ["%s"]}\n' "$root/hook.sh" >>"$root/etc/coordinator.yaml"
+# A webhook's receiver, in Perl as every Debian has it: keeps what is posted, and refuses the first notice once.
+cat >"$work/receiver.pl" <<'RECEIVER'
+use strict; use IO::Socket::INET; $| = 1;
+my $server = IO::Socket::INET->new(Listen => 16, LocalAddr => '127.0.0.1', LocalPort => 0, ReuseAddr => 1) or die "$!";
+open my $port, '>', "$ARGV[0].port.new" or die "$!"; print $port $server->sockport; close $port; rename "$ARGV[0].port.new", "$ARGV[0].port";
+my $count = 0;
+while (my $client = $server->accept) {
+    my ($length, $key) = (0, '');
+    while (defined(my $line = <$client>)) {
+        last if $line =~ /^\r?$/;
+        $length = $1 if $line =~ /^content-length:\s*(\d+)/i;
+        $key = $1 if $line =~ /^idempotency-key:\s*(\S+)/i;
+    }
+    read $client, my $body, $length;
+    open my $file, '>>', $ARGV[0] or die "$!"; print $file "$key $body\n"; close $file;
+    print $client 'HTTP/1.1 ' . ($count++ ? '204 No Content' : '503 Busy') . "\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+    close $client;
+}
+RECEIVER
+perl "$work/receiver.pl" "$work/posted" &
+receiver_pid=$!
+within 10 test -s "$work/posted.port" || not_ok "the webhook's receiver listens"
+printf 'notify:\n  - {command: ["%s"]}\n  - {webhook: "http://127.0.0.1:%s/hook"}\n' "$root/hook.sh" "$(cat "$work/posted.port")" \
+    >>"$root/etc/coordinator.yaml"
 configured=$(cat "$root"/etc/*.yaml)
 start_grace
 is "a restart changes no configuration" "$configured" "$(cat "$root"/etc/*.yaml)"
@@ -233,5 +256,8 @@ is "Last-Event-ID goes on behind that event" 1 "$(grep -c '^id: ' "$work/rest")"
 expect 422 "a Last-Event-ID that is none" GET /api/events -H 'Last-Event-ID: x'
 holds "the hook was told that a session opened" grep -q '"event":"session_opened"' "$root/hook/told"
 holds "and that a change was rolled back" within 10 grep -q '"event":"rolled_back"' "$root/hook/told"
+holds "the webhook was told, too" within 40 grep -q '"event":"rolled_back"' "$work/posted"
+refused=$(head -n 1 "$work/posted" | cut -d' ' -f1)
+is "what it refused once came again under the same key, and then no more" 2 "$(grep -c "^$refused " "$work/posted")"
 ledger "after all this"
 

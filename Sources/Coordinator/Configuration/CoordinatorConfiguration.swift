@@ -20,6 +20,8 @@ public struct CoordinatorConfiguration: Sendable, Equatable {
     /// Whether tiles under `/ledger/` are served without a token.
     public var publicLedger: Bool
     public var hooks: [HookSettings]
+    /// Seconds in which a webhook must answer.
+    public var hookPatience: Double
     /// Largest request body, bytes.
     public var bodyLimit: Int
     /// Largest blob, bytes.
@@ -39,6 +41,7 @@ public struct CoordinatorConfiguration: Sendable, Equatable {
         cooldown = 6 * 3600
         publicLedger = false
         hooks = []
+        hookPatience = 15
         bodyLimit = 1 << 20
         blobLimit = 64 << 20
         heartbeat = 15

@@ -7,7 +7,8 @@ internal import NIOCore
 internal import NIOHTTP1
 
 /// Tells people through webhooks and commands. Notices wait in the store's outbox; a hook that fails is tried again later,
-/// more and more rarely, and never holds up anything else.
+/// more and more rarely. Each hook is told on its own and in order, so that one which fails or never answers holds up neither the
+/// others nor anything else.
 actor Notifier {
     /// Most notices that wait for one hook; older ones go.
     static let queueLimit = 500
@@ -15,6 +16,8 @@ actor Notifier {
     static let attemptLimit = 10
 
     private let hooks: [String: HookSettings]
+    /// How long a webhook may take to answer.
+    private let patience: TimeAmount
     private let store: any Store
     private let logger: Logger
     private let clock: @Sendable () -> Date
@@ -23,8 +26,14 @@ actor Notifier {
     private var waiting: CheckedContinuation<Void, Never>?
     private var awake = false
     private var stopped = false
+    /// Hooks that are being told right now.
+    private var busy: Set<String> = []
 
-    init(hooks: [HookSettings], store: any Store, logger: Logger, clock: @escaping @Sendable () -> Date) {
+    init(
+        hooks: [HookSettings], patience: Double, store: any Store, logger: Logger,
+        clock: @escaping @Sendable () -> Date
+    ) {
+        self.patience = .milliseconds(Int64(patience * 1000))
         self.hooks = Dictionary(hooks.map { ($0.id, $0) }, uniquingKeysWith: { first, _ in first })
         self.store = store
         self.logger = logger
@@ -47,14 +56,23 @@ actor Notifier {
     func run() async {
         var configuration = HTTPClient.Configuration()
         configuration.redirectConfiguration = .disallow
-        configuration.timeout = .init(connect: .seconds(5), read: .seconds(10))
+        configuration.timeout = .init(connect: .seconds(5), read: patience)
         let client = HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
         self.client = client
-        while !stopped {
-            awake = false
-            await deliverDue()
-            if stopped || awake { continue }
-            await sleepUntilWoken()
+        await withDiscardingTaskGroup { group in
+            while !stopped {
+                awake = false
+                for (hook, notices) in await due() {
+                    group.addTask {
+                        await self.deliver(notices, hook: hook)
+                        await self.told(hook)
+                    }
+                }
+                if stopped || awake { continue }
+                await sleepUntilWoken()
+            }
+            // What is on its way is given up; it stays in the outbox.
+            group.cancelAll()
         }
         self.client = nil
         try? await client.shutdown()
@@ -66,7 +84,8 @@ actor Notifier {
         guard !awake else { return }
         let alarm = next.map { time in
             Task {
-                try? await Task.sleep(for: .seconds(max(0.1, time.timeIntervalSince(clock()))))
+                // A hook that is being told has notices that are due, and its end wakes us.
+                try? await Task.sleep(for: .seconds(max(busy.isEmpty ? 0.1 : 1, time.timeIntervalSince(clock()))))
                 if !Task.isCancelled { wake() }
             }
         }
@@ -74,17 +93,17 @@ actor Notifier {
         alarm?.cancel()
     }
 
-    /// One round: every hook on its own, each in order and at most 20 notices.
-    private func deliverDue() async {
-        guard let due = try? await store.read({ try $0.noticesDue(at: clock(), limit: 200) }), !due.isEmpty else {
-            return
-        }
-        let byHook = Dictionary(grouping: due, by: \.hook)
-        await withTaskGroup(of: Void.self) { group in
-            for (id, notices) in byHook {
-                group.addTask { await self.deliver(Array(notices.prefix(20)), hook: id) }
-            }
-        }
+    /// What is due, at most 20 notices for each hook that isn't being told already; those count as being told from now on.
+    private func due() async -> [(hook: String, notices: [NoticeRecord])] {
+        let limit = Self.queueLimit * max(1, hooks.count)
+        let all = (try? await store.read { try $0.noticesDue(at: clock(), limit: limit) }) ?? []
+        return Dictionary(grouping: all, by: \.hook).filter { busy.insert($0.key).inserted }
+            .map { ($0.key, Array($0.value.prefix(20))) }
+    }
+
+    private func told(_ hook: String) {
+        busy.remove(hook)
+        wake()
     }
 
     private func deliver(_ notices: [NoticeRecord], hook id: String) async {
@@ -95,6 +114,7 @@ actor Notifier {
                 continue
             }
             let failure = await tell(hook, notice)
+            if failure != nil, stopped { return }
             do {
                 guard let failure else {
                     try await store.write { try $0.removeNotice(notice.id) }
@@ -106,7 +126,15 @@ actor Notifier {
                     later.nextAt = clock().addingTimeInterval(pow2(later.attempts) * 15)
                     logger.warning("the hook \(id) was not told of \(notice.event), try \(later.attempts): \(failure)")
                     let kept = later
-                    try await store.write { try $0.update(kept) }
+                    try await store.write { writer in
+                        try writer.update(kept)
+                        // Those behind it wait with it, or each would be tried at once, and out of turn.
+                        for var next in try writer.noticesDue(at: kept.nextAt, limit: .max)
+                        where next.hook == id && next.id != kept.id {
+                            next.nextAt = kept.nextAt
+                            try writer.update(next)
+                        }
+                    }
                     return
                 }
                 logger.error(
@@ -136,7 +164,7 @@ actor Notifier {
                 request.headers.add(name: "Content-Type", value: "application/json")
                 request.headers.add(name: "Idempotency-Key", value: notice.id)
                 request.body = .bytes(ByteBuffer(bytes: data))
-                let response = try await client.execute(request, timeout: .seconds(15))
+                let response = try await client.execute(request, timeout: patience)
                 return (200..<300).contains(response.status.code) ? nil : "it answered \(response.status.code)"
             } catch {
                 return "it can't be reached (\(type(of: error)))"
