@@ -27,15 +27,16 @@ extension CgroupHost {
         }
         var missing: [String] = []
         for (name, limits) in [
-            ("cpu_weight", CgroupLimits(cpuWeight: weight)), ("io_weight", CgroupLimits(ioWeight: weight)),
+            ("trial_weight (cpu)", CgroupLimits(cpuWeight: weight)),
+            ("trial_weight (io)", CgroupLimits(ioWeight: weight)),
         ] {
             do {
                 if let (limit, reason) = limits.fault {
                     throw CgroupError.limit(limit, path: path, reason: reason)
                 }
                 try group.set(limits)
-                if name == "io_weight", let reason = whyNoDiskHeeds(group, blocks: blocks) {
-                    missing.append("io_weight: \(reason)")
+                if limits.ioWeight != nil, let reason = whyNoDiskHeeds(group, blocks: blocks) {
+                    missing.append("\(name): \(reason)")
                 }
             } catch CgroupError.limit(_, _, let reason) {
                 missing.append("\(name): not available: \(reason)")

@@ -295,7 +295,7 @@ struct MissionTesterTests {
             let outcome = try await scene.tester(scene.mission("0.01\n")).run()
             let fallbacks = outcome.evidence.sandbox.fallbacks
             #expect(fallbacks.contains("live_pressure: cpu is not watched"))
-            #expect(!fallbacks.contains { $0.hasPrefix("cpu_weight") }, "\(fallbacks)")
+            #expect(!fallbacks.contains { $0.hasPrefix("trial_weight (cpu)") }, "\(fallbacks)")
             let weights = [("cpu", "cpu.shares", "102\n"), ("", "cpu.weight", "10\n")].filter {
                 (try? Files.readString("/sys/fs/cgroup/\($0.0)/\(scene.cgroup)/\($0.1)")) == $0.2
             }

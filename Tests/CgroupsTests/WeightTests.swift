@@ -60,7 +60,7 @@ struct WeightTests {
         let result = try await weigh(
             files.merging(["cgroup/grace/cpu.weight": "", "cgroup/grace/io.weight": ""]) { $1 }, LayoutTests.unified)
         #expect(result.io == "10")
-        #expect(result.missing.contains { $0.hasPrefix("io_weight: ") && $0.contains("echo bfq") } == isSaid)
+        #expect(result.missing.contains { $0.hasPrefix("trial_weight (io): ") && $0.contains("echo bfq") } == isSaid)
         #expect(result.missing.count == (isSaid ? 1 : 0))
     }
 
@@ -69,7 +69,7 @@ struct WeightTests {
         let files = try await weigh(["cgroup/grace/cpu.weight": ""], LayoutTests.unified)
         #expect(files.cpu == "10")
         #expect(files.missing.count == 1)
-        #expect(files.missing.first?.hasPrefix("io_weight: not available: the kernel offers none") ?? false)
+        #expect(files.missing.first?.hasPrefix("trial_weight (io): not available: the kernel offers none") ?? false)
         let controllers = try await weigh(
             [:], LayoutTests.unified.merging(["cgroup.controllers": "memory pids\n"]) { $1 })
         #expect(controllers.missing.count == 2)
@@ -81,7 +81,7 @@ struct WeightTests {
         let path = testPath("weight")
         defer { for (root, _) in host.roots { try? Files.removeDirectory("\(root)/\(path)") } }
         let missing = host.weigh(path, weight: 10)
-        #expect(!missing.contains { $0.hasPrefix("cpu_weight") || $0.hasPrefix("trial_weight") }, "\(missing)")
+        #expect(!missing.contains { $0.hasPrefix("trial_weight (cpu)") || $0.hasPrefix("trial_weight:") }, "\(missing)")
         let texts = host.roots.compactMap { root, isUnified in
             try? Files.readString("\(root)/\(path)/\(isUnified ? "cpu.weight" : "cpu.shares")")
         }

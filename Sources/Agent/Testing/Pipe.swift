@@ -27,9 +27,14 @@ enum Pipe {
         }
     }
 
-    /// Writes all of `data`, then closes.
+    /// Writes all of `data`, then closes; on a thread of its own, in which a reader that is gone raises no signal from here on,
+    /// whatever the program does with it.
     static func fill(_ descriptor: Descriptor, _ data: Data) throws {
         defer { descriptor.close() }
+        var signals = sigset_t()
+        sigemptyset(&signals)
+        sigaddset(&signals, SIGPIPE)
+        pthread_sigmask(SIG_BLOCK, &signals, nil)
         var rest = data[...]
         while !rest.isEmpty {
             let count = rest.withUnsafeBytes { write(descriptor.raw, $0.baseAddress, $0.count) }
