@@ -121,8 +121,13 @@ void csandbox_mount_dev(struct sandbox *sandbox) {
     snprintf(terminals, sizeof terminals, "%u", sandbox->root_id + 5);  // the group “tty” of every distribution
     const char *const mapped[][2] = {{"ptmxmode", "0666"}, {"mode", "0620"}, {"gid", terminals}, {NULL, NULL}};
     const char *const single[][2] = {{"ptmxmode", "0666"}, {"mode", "0620"}, {NULL, NULL}};
-    int pts = make_kernel_fs(
-        "devpts", sandbox->plan->mode == CSANDBOX_USER ? single : mapped, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC);
+    // Until devpts got a parser of its own (after Linux 6.1) it took “gid” for a signed number, which a mapped one overflows. There a
+    // terminal belongs to its user alone.
+    const char *const own[][2] = {{"ptmxmode", "0666"}, {"mode", "0600"}, {NULL, NULL}};
+    const unsigned attributes = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC;
+    int pts = make_kernel_fs("devpts", sandbox->plan->mode == CSANDBOX_USER ? single : mapped, attributes);
+    if (pts < 0 && errno == EINVAL && sandbox->plan->mode == CSANDBOX_MAPPED)
+        pts = make_kernel_fs("devpts", own, attributes);
     if (pts < 0 || mkdirat(dev, "pts", 0755) < 0 || move_mount(pts, "", dev, "pts", MOVE_MOUNT_F_EMPTY_PATH) < 0)
         csandbox_fail(sandbox, CSANDBOX_STEP_DEV, errno, "/dev/pts");
     int shm = csandbox_tmpfs(

@@ -67,12 +67,18 @@ extension Cgroup {
         let needed = wanted.filter { !enabled.contains(Substring($0)) && offered.contains(Substring($0)) }
         for name in needed {
             do {
-                try write("+\(name)", to: "\(directory)/cgroup.subtree_control")
+                do {
+                    try write("+\(name)", to: "\(directory)/cgroup.subtree_control")
+                } catch let error as SystemError where error.name == "EBUSY" {
+                    guard try Delegation.makeRoom(in: directory, host: host) else { throw error }
+                    try write("+\(name)", to: "\(directory)/cgroup.subtree_control")
+                }
             } catch let error as SystemError where error.name == "EBUSY" {
                 throw CgroupError.controllers(
                     path: directory,
                     reason: "it holds processes itself, and version 2 then allows it no controlled children ("
-                        + "\(name)); move them into a child of their own, with systemd by DelegateSubgroup=")
+                        + "\(name)); if it is a unit of systemd's that runs Grace, give it Delegate=yes, else choose another group"
+                )
             } catch let error as SystemError {
                 throw CgroupError.system(
                     error, doing: "switching on \(name) for the children of the cgroup \(directory)")

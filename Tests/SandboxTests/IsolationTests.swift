@@ -111,6 +111,15 @@ import Testing
             "\(result.err)")
     }
 
+    /// The group “tty” may write to it (wall, write); where the kernel's devpts cannot be told a mapped group, Linux 6.1, nobody else may.
+    @Test(.enabled(if: Host.isRoot)) func aTerminalOpenedInsideIsItsUsersOwn() async throws {
+        let (result, _) = try await Host.withSandbox { sandbox, _ in
+            try await sandbox.shell("script -qec 'stat -c \"%u %g %a\" $(tty)' /dev/null </dev/null")
+        }
+        let shown = result.out.filter { $0 != "\r" }
+        #expect(["0 5 620\n", "0 0 600\n"].contains(shown), "\(result)")
+    }
+
     @Test(.enabled(if: Host.isRoot)) func rootInsideIsNobodyOutside() async throws {
         _ = try await Host.withSandbox { sandbox, _ in
             #expect(sandbox.fallbacks.isEmpty)
