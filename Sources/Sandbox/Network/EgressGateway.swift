@@ -98,8 +98,8 @@ struct EgressGateway: Sendable {
             guard let set = item["set"], set["name"]?.string?.hasPrefix("refused") == true else { continue }
             for entry in set["elem"]?.array ?? [] {
                 guard let element = entry["elem"], let place = element["val"]?["concat"]?.array, place.count == 3,
-                    let address = place[0].string, let name = place[1].string,
-                    let transport = EgressRule.Transport(rawValue: name), let port = place[2].integer,
+                    let address = place[0].string, let transport = Self.transport(place[1]),
+                    let port = place[2].integer,
                     let count = element["counter"]?["packets"]?.integer
                 else { continue }
                 use.refused(
@@ -108,6 +108,15 @@ struct EgressGateway: Sendable {
                         count: UInt64(clamping: count),
                         why: IPAddress(address).flatMap(SpecialAddresses.reason)))
             }
+        }
+    }
+
+    /// nft prints a protocol's name where /etc/protocols (package netbase) has it, elsewhere its number.
+    static func transport(_ printed: JSON) -> EgressRule.Transport? {
+        switch printed.string ?? printed.integer.map({ "\($0)" }) {
+        case "tcp", "6": .tcp
+        case "udp", "17": .udp
+        default: nil
         }
     }
 

@@ -16,7 +16,8 @@ struct EgressRuleset {
     /// The host's own addresses.
     let own: [IPAddress]
 
-    /// The whole of it, for `nft -f -`.
+    /// The whole of it, for `nft -f -`. ICMPv6 goes by its number, 58: nft looks its name up in /etc/protocols, which minimal systems
+    /// don't have (package netbase); it knows tcp and udp by itself.
     var text: String {
         """
         table inet grace {
@@ -40,7 +41,7 @@ struct EgressRuleset {
             type filter hook input priority filter; policy drop;
             iif lo accept
             icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } accept
-            meta l4proto ipv6-icmp icmpv6 type != echo-request drop
+            meta l4proto 58 icmpv6 type != echo-request drop
             tcp flags & (syn | ack) != syn accept
             ip daddr \(Self.gateway4) meta l4proto { tcp, udp } th dport 53 accept
         \(named.map { "    " + $0 }.joined(separator: "\n"))

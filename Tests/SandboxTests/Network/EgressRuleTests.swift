@@ -103,6 +103,15 @@ import Testing
         }
         #expect(IPAddress("::ffff:10.0.0.1") == IPAddress("10.0.0.1"))
     }
+
+    @Test(
+        arguments: [("\"tcp\"", .tcp), ("6", .tcp), ("\"udp\"", .udp), ("17", .udp), ("58", nil), ("\"sctp\"", nil)]
+            as [(String, EgressRule.Transport?)])
+    func aProtocolIsKnownByNameAndWhereTheHostHasNoNamesByNumber(_ printed: String, _ transport: EgressRule.Transport?)
+        throws
+    {
+        #expect(EgressGateway.transport(try JSON(parsing: Data(printed.utf8))) == transport)
+    }
 }
 
 /// DNS as it goes over the wire (RFC 1035), by bytes written out here.
