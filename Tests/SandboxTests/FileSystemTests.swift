@@ -124,7 +124,7 @@ enum FileSystemKind: String, CaseIterable, Sendable, CustomTestStringConvertible
                     "truncate -s 128M \(image); mkfs.btrfs -q \(image); mount -o loop \(image) \(mount); cd \(mount); \(fill)"
                 case .squashfs:
                     "cd \(directory)/content; \(fill); mksquashfs . \(image) -quiet -no-progress >/dev/null; mount -o loop,ro \(image) \(mount)"
-                case .tmpfs: "mount -t tmpfs none \(mount); cd \(mount); \(fill)"
+                case .tmpfs: "mount -t tmpfs -o mode=755 none \(mount); cd \(mount); \(fill)"
                 case .overlay:
                     """
                     mount -t overlay none -o lowerdir=\(directory)/content,upperdir=\(directory)/layer/upper,workdir=\(directory)/layer/work \
