@@ -17,6 +17,7 @@ enum Delegation {
     ///   - directory: The group, below the version 2 root.
     ///   - host: The host's layout.
     /// - Returns: Whether there is room now; `false`, with nothing touched, where the group isn't ours to arrange.
+    /// - Throws: `SystemError` where the child cannot be made or a process cannot be moved.
     static func makeRoom(in directory: String, host: CgroupHost) throws -> Bool {
         guard let root = host.unifiedRoot, directory != root, isDelegated(directory),
             ownGroup().map({ root + $0 }) == directory
