@@ -65,7 +65,6 @@ extension SandboxBenchmark {
                     "cold, ms", "≤ 0.5 × bwrap + 0.35 × \(nested.text(0)) nested = \(bound.text())",
                     median("grace, cold").text(),
                 ],
-                ["parked / posix_spawn", "≤ 2.2", (median("grace, parked") / median("posix_spawn")).text()],
                 ["grace run / bwrap", "≤ 1.0 (1.3 at least)", (median("grace run") / median("bwrap")).text()],
             ])
     }
