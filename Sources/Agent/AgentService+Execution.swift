@@ -92,7 +92,8 @@ extension AgentService {
             // Who proposed it is the coordinator's word alone, so it is not known: a rule that bars the proposer refuses.
             proposer: nil,
             evidence: envelope, changeSet: changeSet, base: base,
-            completeness: MissionTester.completeness(profile, denied: evidence.sandbox.denied_calls),
+            completeness: MissionTester.completeness(
+                profile, denied: evidence.sandbox.denied_calls, network: evidence.sandbox.network_use),
             gracePaths: ConstitutionContext.standardGracePaths + bench.masks,
             nonce: try Nonces(state: context.places.agentState).state(evidence.nonce, mission: mission.id),
             damagedBlobs: damaged, conflicts: try base.conflicts(root: context.promoter.root).map(\.description),

@@ -97,12 +97,15 @@ public struct SandboxReport: Sendable, Codable, Equatable {
     public var snapshot_pause: Double?
     /// What the sandboxes' filters denied, by part of the test; `nil` in evidence of an agent that kept no record of it.
     public var denied_calls: [DeniedReport]?
+    /// Whom the sandboxes reached and were refused, by part of the test; `nil` without a way out of them.
+    public var network_use: [NetworkReport]?
 
     public init(
         success: Bool, tests_passed: Int = 0, tests_failed: Int = 0, stdout: String = "", stderr: String = "",
         exit_code: Int32? = nil, duration_ms: Double = 0, fallbacks: [String] = [], snapshot_pause: Double? = nil,
-        denied_calls: [DeniedReport]? = nil
+        denied_calls: [DeniedReport]? = nil, network_use: [NetworkReport]? = nil
     ) {
+        self.network_use = network_use
         self.success = success
         self.tests_passed = tests_passed
         self.tests_failed = tests_failed
@@ -113,6 +116,18 @@ public struct SandboxReport: Sendable, Codable, Equatable {
         self.fallbacks = fallbacks
         self.snapshot_pause = snapshot_pause
         self.denied_calls = denied_calls
+    }
+}
+
+/// What went out, and what was refused, in one part of a test, in all of that part's sandboxes together.
+public struct NetworkReport: Sendable, Codable, Equatable {
+    /// As ``DeniedReport/part``.
+    public var part: String
+    public var use: NetworkUse
+
+    public init(part: String, use: NetworkUse) {
+        self.part = part
+        self.use = use
     }
 }
 

@@ -368,6 +368,22 @@ struct MissionTesterTests {
             MissionTester.completeness(profile, denied: [counted, old]).deniedCalls == .notPossible("an old kernel"))
     }
 
+    @Test("with a way out, evidence without a record of it hides something")
+    func networkCompleteness() {
+        let profile = Profile(name: "p", network: .egress)
+        func network(_ reports: [NetworkReport]?) -> EvidenceCompleteness.Record {
+            MissionTester.completeness(profile, denied: nil, network: reports).network
+        }
+        guard case .missing(_) = network(nil), case .missing(_) = network([]) else {
+            Issue.record("no record passed for complete")
+            return
+        }
+        #expect(network([NetworkReport(part: DeniedReport.apply, use: NetworkUse())]) == .recorded)
+        var lost = NetworkUse()
+        lost.incomplete = "the counters are gone"
+        #expect(network([NetworkReport(part: DeniedReport.apply, use: lost)]) == .missing("the counters are gone"))
+    }
+
     @Test("live that changes under the trial ends it")
     func moved() async throws {
         try await Bench.with { scene async throws in

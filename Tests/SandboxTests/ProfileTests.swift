@@ -101,7 +101,8 @@ import Testing
             ])
         let hidden = Dictionary(uniqueKeysWithValues: view.masks.map { ($0.path, $0.why) })
         #expect(
-            hidden["/srv/nfs"]?.contains("nfs4") == true && hidden["/mnt/fuse"] != nil && hidden["/root/.ssh"] != nil)
+            hidden["/srv/nfs"]?.contains("nfs4") == true && hidden["/mnt/fuse"] != nil
+                && hidden["/var/lib/docker"] != nil)
         #expect(hidden["/mine"] == "asked for" && hidden["/proc"] == nil)
     }
 

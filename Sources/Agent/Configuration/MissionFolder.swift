@@ -74,12 +74,14 @@ public struct MissionFolder: Sendable {
 
     /// What the sandboxes' filters denied so far.
     static let denied = "denied.json"
+    /// Whom the sandboxes reached so far, and were refused.
+    static let network = "network.json"
 
     /// Forgets the trial: what `retest` does before a fresh test against live as it is now.
     public func forgetTest() throws {
         for name in [
             "blocks.jsonl", "cut.json", "evidence.json", "manifest.json", "base.json", "diff.txt", "prepared.json",
-            Self.denied,
+            Self.denied, Self.network,
         ] {
             try remove(name)
         }

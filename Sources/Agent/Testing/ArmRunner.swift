@@ -30,6 +30,7 @@ struct MissionSandbox: Sendable {
     func end(_ sandbox: Sandbox, part: String) async throws -> SandboxOutcome {
         let outcome = try await sandbox.end()
         try await denied.record(outcome.deniedCalls, part: part)
+        if let network = outcome.network { try await denied.record(network, part: part) }
         return outcome
     }
 }

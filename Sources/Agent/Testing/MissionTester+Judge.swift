@@ -14,6 +14,7 @@ extension MissionTester {
     ) async throws -> Outcome {
         let changes = prepared.changeSet.changes
         let denied = await prepared.sandboxes.denied.report
+        let network = await prepared.sandboxes.denied.network
         let hunter = await Hunter.scan(
             changeSet: prepared.changeSet, blobs: bench.blobs, base: prepared.base,
             context: HunterContext(
@@ -26,7 +27,7 @@ extension MissionTester {
             stage: .evidence,
             ConstitutionContext(
                 mission: mission, changes: changes, base: prepared.base, trial: trial,
-                completeness: Self.completeness(prepared.sandboxes.profile, denied: denied),
+                completeness: Self.completeness(prepared.sandboxes.profile, denied: denied, network: network),
                 gracePaths: ConstitutionContext.standardGracePaths + bench.masks))
         let required = policies.governance.requiredKPIs(context)
         let result = trial ?? Self.notRun
@@ -47,7 +48,7 @@ extension MissionTester {
                 tests_failed: checks.reduce(0) { $0 + ($1.testsFailed ?? ($1.passed ? 0 : 1)) },
                 stdout: prepared.applied.stdout, stderr: prepared.applied.stderr,
                 exit_code: prepared.applied.exit.shellCode, duration_ms: elapsed, fallbacks: prepared.fallbacks,
-                snapshot_pause: prepared.pause, denied_calls: denied),
+                snapshot_pause: prepared.pause, denied_calls: denied, network_use: network),
             checks: checks, governance: rules, constitution: principles, hunter: hunter, trust: trust,
             policies: policies.digests)
         return Outcome(
@@ -68,8 +69,10 @@ extension MissionTester {
         return reasons
     }
 
-    /// `denied` is what the evidence holds of denied calls; `nil`: it has no record of them.
-    static func completeness(_ profile: Profile, denied: [DeniedReport]?) -> EvidenceCompleteness {
+    /// `denied` and `network` are what the evidence holds of denied calls and of the network; `nil`: it has no record of them.
+    static func completeness(_ profile: Profile, denied: [DeniedReport]?, network: [NetworkReport]? = nil)
+        -> EvidenceCompleteness
+    {
         let calls: EvidenceCompleteness.Record
         if let denied, denied.contains(where: { $0.part == DeniedReport.apply }) {
             let uncounted = denied.first { $0.denied.total == nil }
@@ -81,9 +84,20 @@ extension MissionTester {
         }
         return EvidenceCompleteness(
             commands: .recorded, deniedCalls: calls,
-            network: profile.network == .host
-                ? .notPossible("the profile shares the host's network, and single connections are not recorded")
-                : .notPossible("the sandbox had no network but its own loopback"))
+            network: recorded(profile.network, network))
+    }
+
+    private static func recorded(_ kind: Network, _ reports: [NetworkReport]?) -> EvidenceCompleteness.Record {
+        switch kind {
+        case .none, .loopback: return .notPossible("the sandbox had no network but its own loopback")
+        case .host:
+            return .notPossible("the profile shares the host's network, and single connections are not recorded")
+        case .egress:
+            guard let reports, reports.contains(where: { $0.part == DeniedReport.apply }) else {
+                return .missing("there is no record of it; test the mission again")
+            }
+            return reports.compactMap(\.use.incomplete).first.map { .missing($0) } ?? .recorded
+        }
     }
 
     static let notRun = TrialResult(

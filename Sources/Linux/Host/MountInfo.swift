@@ -68,6 +68,11 @@ public struct MountInfo: Sendable {
         Array(field).split(separator: UInt8(ascii: ",")).map { String(decoding: unescape($0), as: UTF8.self) }
     }
 
+    /// Decodes a field of a table of the kernel's that is written like this one; `nil` when it is not UTF-8.
+    public static func unescaped(_ text: String) -> String? {
+        String(validating: unescape(Array(text.utf8)[...]), as: UTF8.self)
+    }
+
     /// `\040` and its kin: a backslash and three octal digits.
     static func unescape(_ field: ArraySlice<UInt8>) -> [UInt8] {
         guard field.contains(UInt8(ascii: "\\")) else { return Array(field) }

@@ -51,6 +51,17 @@ public struct NetworkUse: Codable, Equatable, Sendable {
 }
 
 extension NetworkUse {
+    /// Adds another sandbox's.
+    public mutating func add(_ other: NetworkUse) {
+        for connection in other.connections { connected(connection) }
+        for refusal in other.refused { refused(refusal) }
+        for lookup in other.lookups { lookedUp(lookup.name, count: lookup.count, addresses: lookup.addresses) }
+        for lookup in other.refusedLookups { refusedLookUp(lookup.name, count: lookup.count) }
+        otherRefused += other.otherRefused
+        unlisted += other.unlisted
+        incomplete = incomplete ?? other.incomplete
+    }
+
     mutating func connected(_ added: Connection) {
         let index = connections.firstIndex {
             $0.transport == added.transport && $0.address == added.address && $0.port == added.port
@@ -82,26 +93,26 @@ extension NetworkUse {
         }
     }
 
-    mutating func lookedUp(_ name: String, addresses: [String]) {
+    mutating func lookedUp(_ name: String, count: UInt64 = 1, addresses: [String]) {
         if let index = lookups.firstIndex(where: { $0.name == name }) {
-            lookups[index].count += 1
+            lookups[index].count += count
             for address in addresses where !lookups[index].addresses.contains(address) {
                 if lookups[index].addresses.count < 64 { lookups[index].addresses.append(address) }
             }
         } else if lookups.count < Self.most {
-            lookups.append(LookUp(name: name, count: 1, addresses: addresses))
+            lookups.append(LookUp(name: name, count: count, addresses: addresses))
         } else {
-            unlisted += 1
+            unlisted += count
         }
     }
 
-    mutating func refusedLookUp(_ name: String) {
+    mutating func refusedLookUp(_ name: String, count: UInt64 = 1) {
         if let index = refusedLookups.firstIndex(where: { $0.name == name }) {
-            refusedLookups[index].count += 1
+            refusedLookups[index].count += count
         } else if refusedLookups.count < Self.most {
-            refusedLookups.append(LookUp(name: name, count: 1, addresses: []))
+            refusedLookups.append(LookUp(name: name, count: count, addresses: []))
         } else {
-            unlisted += 1
+            unlisted += count
         }
     }
 }

@@ -52,35 +52,23 @@ public struct HostView: Codable, Equatable, Sendable {
         "overlay", "zfs",
     ]
 
-    /// Paths with secrets or with ways out, hidden from every sandbox when they exist.
-    static let secrets: [(path: String, why: String)] = [
-        ("/root/.ssh", "root's SSH keys"), ("/root/.gnupg", "root's GnuPG keys"),
-        ("/root/.aws", "root's cloud credentials"),
-        ("/root/.kube", "root's cluster credentials"), ("/root/.docker", "root's registry credentials"),
-        ("/root/.config/gcloud", "root's cloud credentials"), ("/root/.netrc", "root's passwords"),
-        ("/etc/ssh/ssh_host_rsa_key", "the host's SSH key"), ("/etc/ssh/ssh_host_ecdsa_key", "the host's SSH key"),
-        ("/etc/ssh/ssh_host_ed25519_key", "the host's SSH key"), ("/etc/ssh/ssh_host_dsa_key", "the host's SSH key"),
-        ("/var/lib/docker", "a container runtime's state"), ("/var/lib/containerd", "a container runtime's state"),
-        ("/var/lib/containers", "a container runtime's state"), ("/var/lib/kubelet", "a cluster agent's state"),
-        ("/var/lib/systemd/random-seed", "the host's random seed"),
-        ("/var/lib/systemd/credential.secret", "the host's credential key"),
-        ("/boot/efi", "the machine's firmware partition"), ("/efi", "the machine's firmware partition"),
-    ]
-
     /// The view of a host with these mounts.
     ///
     /// - Parameters:
     ///   - mounts: as ``MountInfo`` reads them, in the kernel's order: a later mount at the same place covers an earlier one.
     ///   - mask: further paths to hide: Grace's own state, configuration and runtime directories, and a profile's `hide`.
+    ///   - secrets: what is hidden from every sandbox; `nil`: what ``HostSecrets`` finds on this host.
     /// - Returns: what is layered, and what is hidden and why.
-    public static func current(mounts: [MountInfo.Mount], mask: [String] = []) -> HostView {
+    public static func current(mounts: [MountInfo.Mount], mask: [String] = [], secrets: [HiddenPath]? = nil)
+        -> HostView
+    {
         var top: [String: MountInfo.Mount] = [:]
         var masks: [String: String] = [:]
         for mount in mounts {
             guard let place = mount.mountPoint.string else { continue }  // see below
             top[place] = mount
         }
-        for (path, why) in secrets { masks[path] = why }
+        for hidden in secrets ?? HostSecrets.found() { masks[hidden.path] = hidden.why }
         for path in mask { masks[path] = "asked for" }
 
         var overlays: [HostMount] = []
@@ -92,6 +80,9 @@ public struct HostView: Codable, Equatable, Sendable {
             } else if !local.contains(mount.type) {
                 masks[place] =
                     "a file system of type \(mount.type), which is not this machine's own or cannot be layered"
+            } else if mount.type == "overlay" {
+                // It could not be idmapped either, so that one container's root would cost every sandbox its mapped root.
+                masks[place] = "the root of a container, or of another sandbox"
             } else if isFile(place) {
                 masks[place] = "a single file mounted over another"
             } else {

@@ -114,6 +114,35 @@ import Testing
     }
 }
 
+@Suite struct NetworkUseTests {
+    private static func use(_ port: UInt16, _ name: String) -> NetworkUse {
+        var use = NetworkUse()
+        use.connected(
+            NetworkUse.Connection(
+                transport: .tcp, address: "1.2.3.4", port: port, name: name, count: 1, sent: 10, received: 20, failed: 0
+            ))
+        use.refused(NetworkUse.Refusal(transport: .udp, address: "1.2.3.4", port: port, count: 2))
+        use.lookedUp(name, addresses: ["1.2.3.4"])
+        use.refusedLookUp("x." + name)
+        return use
+    }
+
+    @Test func sandboxesOfOnePartAreOneRecord() {
+        var sum = NetworkUse()
+        for port: UInt16 in [80, 80, 443] { sum.add(Self.use(port, "a.test")) }
+        #expect(sum.connections.map(\.count) == [2, 1] && sum.connections.map(\.sent) == [20, 10])
+        #expect(sum.refused.map(\.count) == [4, 2])
+        #expect(sum.lookups.map(\.count) == [3] && sum.refusedLookups.map(\.count) == [3])
+        #expect(sum.lookups[0].addresses == ["1.2.3.4"] && sum.unlisted == 0)
+    }
+
+    @Test func whatIsTooMuchToListIsCounted() {
+        var use = NetworkUse()
+        for number in 0..<NetworkUse.most + 7 { use.refusedLookUp("n\(number).test", count: 2) }
+        #expect(use.refusedLookups.count == NetworkUse.most && use.unlisted == 14)
+    }
+}
+
 /// DNS as it goes over the wire (RFC 1035), by bytes written out here.
 @Suite struct DNSMessageTests {
     private static let head: [UInt8] = [0x12, 0x34, 0x01, 0x00, 0, 1, 0, 0, 0, 0, 0, 0]
