@@ -118,6 +118,10 @@ targets += [
     tests("Linux"),
     tests("Cgroups"),
     tests("Sandbox"),
+    // The attacks that the sandbox's tests make, from inside it: for tests alone, never installed.
+    .executableTarget(
+        name: "grace-attacks", path: "Tests/Attacks", cSettings: strictC,
+        linkerSettings: [.unsafeFlags(["-static-executable"])]),
     tests("Fork"),
     tests("Measurement"),
     tests("Ledger"),
@@ -148,6 +152,7 @@ if let only = Context.environment["GRACE_ROOMS"], !only.isEmpty {
     if wanted.contains("Sandbox") { wanted.formUnion(["grace-sandbox", "sandbox-victim"]) }
     if wanted.contains("Promotion") { wanted.formUnion(["grace-deadman", "syscall-killer", "promotion-victim"]) }
     let rooms = Set(only.split(separator: ",").map { String($0) + "Tests" })
+    if rooms.contains("SandboxTests") { wanted.insert("grace-attacks") }  // started by path too
     targets = targets.filter { wanted.contains($0.name) || (rooms.contains($0.name)) }
 }
 

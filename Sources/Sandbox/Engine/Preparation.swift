@@ -317,7 +317,8 @@ final class Preparation {
         let showCgroup = (late ? engine.cgroups != nil : cgroup != nil) && engine.cgroups?.layout == .unified
         let plan = try PlanWriter(
             mode: mode, specification: specification, overlays: overlays, masks: masks, stage: "\(directory)/stage",
-            cgroups: joins.count, showCgroup: showCgroup, reporting: reporting, scratch: scratch, late: late
+            cgroups: joins.count, showCgroup: showCgroup, reporting: reporting, scratch: scratch, late: late,
+            weaken: engine.weaken
         ).write()
         let channel = try Channel(socket: ours)
         self.channel = channel

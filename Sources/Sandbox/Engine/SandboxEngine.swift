@@ -38,6 +38,9 @@ public final class SandboxEngine: Sendable {
 
     /// Whether root inside is mapped where it can be. Off in tests of the fallback alone.
     let mapsRoot: Bool
+    /// Changes each plan just before it is written: in tests alone, which leave a defence out to show that an attack is a real one.
+    /// Internal on purpose: no profile, mission, argument, environment variable or other module can ask for it.
+    let weaken: (@Sendable (inout csandbox_plan) -> Void)?
 
     public convenience init(
         cgroups: CgroupHost?, cgroupParent: String = "grace", helper: String, scratch: String,
@@ -51,9 +54,10 @@ public final class SandboxEngine: Sendable {
     init(
         cgroups: CgroupHost?, cgroupParent: String, helper: String, scratch: String,
         outside: EgressOutside = EgressOutside(), filters: FilterCache, canReport: @escaping @Sendable () -> Int32,
-        mapsRoot: Bool = true
+        mapsRoot: Bool = true, weaken: (@Sendable (inout csandbox_plan) -> Void)? = nil
     ) {
         self.mapsRoot = mapsRoot
+        self.weaken = weaken
         self.outside = outside
         self.cgroups = cgroups
         self.cgroupParent = cgroupParent

@@ -20,6 +20,8 @@ struct PlanWriter {
     var scratch = ScratchPlan()
     /// Whether the control groups are handed over later.
     var late = false
+    /// See ``SandboxEngine/weaken``.
+    var weaken: (@Sendable (inout csandbox_plan) -> Void)?
 
     func write() throws -> Descriptor {
         let profile = specification.profile
@@ -67,6 +69,7 @@ struct PlanWriter {
         plan.masks = writer.array(maskOffsets)
         _ = writer.string("")
         plan.size = UInt32(writer.bytes.count)
+        weaken?(&plan)
         writer.head(plan)
         let file = try Descriptor.memory(name: "grace-plan")
         try Files.write(file, writer.data)

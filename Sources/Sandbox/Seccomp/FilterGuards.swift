@@ -8,7 +8,10 @@ internal import Glibc
 enum FilterGuards {
     /// Families whose sockets belong to a network namespace, or to none at all (UNIX). AF_VSOCK would reach the hypervisor, AF_ALG and
     /// others kernel code that a sandbox has no use for.
-    static let families = [AF_UNIX, AF_INET, AF_INET6, AF_NETLINK]
+    static let families = [AF_UNIX, AF_INET, AF_INET6]
+    /// Of AF_NETLINK everything but NETLINK_KOBJECT_UEVENT: the host's device events reach every network namespace that the host's user
+    /// namespace owns, the sandbox's too (lib/kobject_uevent.c).
+    static let deviceEvents: UInt32 = 15
 
     /// New namespaces, refused in clone(2) as by unshare(2).
     static let namespaces: UInt32 = [
@@ -21,7 +24,8 @@ enum FilterGuards {
     /// Instructions in front of libseccomp's; `denied` is what the kernel does with a call that they refuse (SECCOMP_RET_…).
     static func instructions(architecture: UInt32, denied: UInt32) -> [csandbox_instruction] {
         // Offsets in struct seccomp_data; the lower halves of arguments, little-endian as all machines that Grace runs on.
-        let (number, machine, first, second): (UInt32, UInt32, UInt32, UInt32) = (0, 4, 16, 24)
+        let (number, machine): (UInt32, UInt32) = (0, 4)
+        let (first, second, third): (UInt32, UInt32, UInt32) = (16, 24, 32)
         var checks: [[Step]] = []
         if let ioctl = SystemCalls.number(of: "ioctl") {
             checks.append([.unless(ioctl), .load(second)] + terminal.map { .refuse($0) } + [.pass])
@@ -30,7 +34,9 @@ enum FilterGuards {
             checks.append([.unless(clone), .load(first), .refuseAny(namespaces), .pass])
         }
         if let socket = SystemCalls.number(of: "socket") {
-            checks.append([.unless(socket), .load(first)] + families.map { .passIf(UInt32($0)) } + [.refuseAll])
+            checks.append(
+                [.unless(socket), .load(first)] + families.map { .passIf(UInt32($0)) }
+                    + [.refuseUnless(UInt32(AF_NETLINK)), .load(third), .refuse(deviceEvents), .pass])
         }
         let body = checks.reduce(0) { $0 + $1.count }
         // Layout: 3 instructions of head, the checks, a jump over the refusal, the refusal.
@@ -50,7 +56,7 @@ enum FilterGuards {
                 case .refuse(let value): program.append(instruction(equal, value, yes: over(refusal), no: 0))
                 case .refuseAny(let bits): program.append(instruction(anyBit, bits, yes: over(refusal), no: 0))
                 case .passIf(let value): program.append(instruction(equal, value, yes: over(refusal + 1), no: 0))
-                case .refuseAll: program.append(instruction(jump, UInt32(refusal - here)))
+                case .refuseUnless(let value): program.append(instruction(equal, value, yes: 0, no: over(refusal)))
                 case .pass: program.append(instruction(jump, UInt32(refusal + 1 - here)))
                 }
             }
@@ -61,7 +67,7 @@ enum FilterGuards {
     }
 
     private enum Step {
-        case unless(Int32), load(UInt32), refuse(UInt32), refuseAny(UInt32), passIf(UInt32), refuseAll, pass
+        case unless(Int32), load(UInt32), refuse(UInt32), refuseAny(UInt32), passIf(UInt32), refuseUnless(UInt32), pass
     }
 
     private static let load: UInt16 = 0x20  // BPF_LD | BPF_W | BPF_ABS

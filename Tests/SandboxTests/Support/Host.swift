@@ -28,7 +28,7 @@ enum Host {
 
     /// The control group of one test's engines, named after its directory; below `GRACE_TEST_GROUP`, such as a unit's that
     /// systemd has delegated, if that is set.
-    private static func group(_ directory: String) -> String {
+    static func group(_ directory: String) -> String {
         (getenv("GRACE_TEST_GROUP").map { String(cString: $0) + "/" } ?? "") + "grace-test-\(getpid())-"
             + String(directory.split(separator: "-").last ?? "0")
     }
