@@ -23,19 +23,32 @@ extension MissionFile {
             found.append("title, description and rationale must say something")
         }
         found += trial.problems.map { "trial: \($0)" }
-        if trial.minBlocks < 10 || trial.maxBlocks > 80 { found.append("trial.blocks must lie within 10 and 80") }
+        for (name, blocks) in [("min", trial.minBlocks), ("max", trial.maxBlocks)]
+        where !MissionBounds.blocks.contains(Int64(blocks)) {
+            found.append("trial.blocks.\(name) must be from 10 to 80, found \(blocks)")
+        }
         if case .http(let plan)? = workload { found += plan.problems.map { "workload: \($0)" } }
         for service in services {
             path("services.directory", service.directory)
-            if let ready = service.ready { range("services.ready.within", ready.within, 0.01...600) }
+            if let ready = service.ready { range("services.ready.within", ready.within, MissionBounds.readyWithin) }
             for secret in service.secrets.values { path("services.secrets.file", secret.file) }
         }
-        for check in checks { range("checks.timeout", check.timeout, 0.1...86_400) }
-        range("live.watch.for", live.watch.duration, 1...604_800)
-        range("live.watch.interval", live.watch.interval, 0.1...3600)
-        if live.watch.probes.count > 50 { found.append("live.watch.probes holds more than 50 probes") }
+        for check in checks { range("checks.timeout", check.timeout, MissionBounds.checkTimeout) }
+        range("live.watch.for", live.watch.duration, MissionBounds.watch)
+        range("live.watch.interval", live.watch.interval, MissionBounds.watchInterval)
+        if let rate = live.watch.limits.errorRate {
+            range("live.watch.limits.error_rate", rate, MissionBounds.watchErrorRate)
+        }
+        if let p95 = live.watch.limits.latencyP95 {
+            range("live.watch.limits.latency_p95", p95, MissionBounds.watchLatency)
+        }
+        if !MissionBounds.probes.contains(live.watch.probes.count) {
+            found.append("live.watch.probes holds more than \(MissionBounds.probes.upperBound) probes")
+        }
         for scope in change.touches { path("change.touches", scope) }
-        for snapshot in sandbox.snapshot { range("sandbox.snapshot.max_pause", snapshot.maxPause, 0.001...60) }
+        for snapshot in sandbox.snapshot {
+            range("sandbox.snapshot.max_pause", snapshot.maxPause, MissionBounds.snapshotPause)
+        }
         switch change.action {
         case .files(let files): for file in files { path("change.files.path", file.path) }
         case .patch(let patch): path("change.patch.directory", patch.directory)

@@ -23,8 +23,8 @@ extension MissionParser {
     private func watch(_ field: Field) -> WatchSpecification {
         var watch = WatchSpecification()
         guard let members = Members(field, keys: ["for", "probes", "limits", "interval"]) else { return watch }
-        if let seconds = members["for"]?.span(in: 1...(7 * 86_400)) { watch.duration = seconds }
-        if let seconds = members["interval"]?.span(in: 0.05...3600) { watch.interval = seconds }
+        if let seconds = members["for"]?.span(in: MissionBounds.watch) { watch.duration = seconds }
+        if let seconds = members["interval"]?.span(in: MissionBounds.watchInterval) { watch.interval = seconds }
         if watch.interval > watch.duration {
             (members["interval"] ?? field).problem(
                 "the watch is over before its second probe; lengthen “for” or shorten “interval”.")
@@ -36,13 +36,13 @@ extension MissionParser {
             } ?? []
         if let limits = Members(members["limits"], keys: ["error_rate", "latency_p95"]) {
             if let field = limits["error_rate"], let ratio = field.ratio() {
-                if (0...1).contains(ratio.fraction) {
+                if MissionBounds.watchErrorRate.contains(ratio.fraction) {
                     watch.limits.errorRate = ratio.fraction
                 } else {
                     field.problem("expected a share of failed probes from 0% to 100%, found \(ratio).")
                 }
             }
-            watch.limits.latencyP95 = limits["latency_p95"]?.span(in: 0.000_001...600)
+            watch.limits.latencyP95 = limits["latency_p95"]?.span(in: MissionBounds.watchLatency)
             if watch.probes.isEmpty, members["probes"] == nil {
                 limits.field.problem("limits need “probes”: without them nothing is watched.")
             }

@@ -36,7 +36,7 @@ extension MissionParser {
         var ready: Readiness?
         if let members = Members(members["ready"], keys: ["http", "within"]) {
             let http = members.required("http", "the address that answers when the service is ready")?.httpURL()
-            let within = members["within"]?.span(in: 0.1...600)
+            let within = members["within"]?.span(in: MissionBounds.readyWithin)
             if let http { ready = Readiness(http: http, within: within ?? 10) }
         }
         guard let run, let directory else { return nil }
@@ -58,7 +58,7 @@ extension MissionParser {
             let junit = members["junit"]?.reportPath()
             let coverage = members["coverage"]?.reportPath()
             let sarif = members["sarif"]?.reportPath()
-            let timeout = members["timeout"]?.span(in: 1...86_400)
+            let timeout = members["timeout"]?.span(in: MissionBounds.checkTimeout)
             guard let name, let run else { return nil }
             return CheckSpecification(
                 name: name, run: run, junit: junit, coverage: coverage, sarif: sarif, timeout: timeout ?? 600)
@@ -176,9 +176,8 @@ extension MissionParser {
     private func readTrial(_ plan: inout TrialPlan) {
         guard let trial = Members(root["trial"], keys: ["blocks", "confidence", "noise_check"]) else { return }
         if let blocks = Members(trial["blocks"], keys: ["min", "max"]) {
-            // Fewer than 10 blocks can't decide at 95% with any noise; more than 80 cost a host more than a test may.
-            let least = blocks["min"].map { $0.integer(in: 10...80) } ?? 10
-            let most = blocks["max"].map { $0.integer(in: 10...80) } ?? 80
+            let least = blocks["min"].map { $0.integer(in: MissionBounds.blocks) } ?? MissionBounds.blocks.lowerBound
+            let most = blocks["max"].map { $0.integer(in: MissionBounds.blocks) } ?? MissionBounds.blocks.upperBound
             if let least, let most {
                 plan.minBlocks = Int(least)
                 plan.maxBlocks = Int(most)

@@ -103,10 +103,13 @@ struct MissionParser {
         let plan = trial(workload: workload)
         let live = root["live"].map(self.live) ?? LiveSpecification()
         guard reader.problems.isEmpty, let title, let description, let rationale, let change else { return nil }
-        return MissionFile(
+        let mission = MissionFile(
             title: title, description: description, rationale: rationale, severity: severity, change: change,
             host: host(),
             sandbox: sandbox, services: services, workload: workload, checks: checks, trial: plan, live: live)
+        // Nothing passes here that an agent would refuse later.
+        for fault in mission.faults { root.field.problem("\(fault).") }
+        return mission
     }
 
     private func host() -> HostSelector {
@@ -163,7 +166,7 @@ struct MissionParser {
         let freeze = members["freeze"]?.unit()
         let command = members["command"]?.command()
         var pause = SnapshotSpec.defaultMaxPause
-        if let field = members["max_pause"], let span = field.span(in: 0.001...60) { pause = span }
+        if let field = members["max_pause"], let span = field.span(in: MissionBounds.snapshotPause) { pause = span }
         return SnapshotSpec(paths: paths, freeze: freeze, command: command, maxPause: pause)
     }
 }

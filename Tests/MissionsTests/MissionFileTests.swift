@@ -321,6 +321,49 @@ struct MissionFileTests {
         #expect(!found.contains { $0.hasPrefix("not Problems") })
     }
 
+    @Test(
+        "a value at the very edge of its bound passes the parser and the agent alike",
+        arguments: [
+            "live: {watch: {for: 1s, interval: 50ms}}", "live: {watch: {for: 7d, interval: 1h}}",
+            "services: [{run: x, ready: {http: \"http://127.0.0.1/\", within: 100ms}}]",
+            "services: [{run: x, ready: {http: \"http://127.0.0.1/\", within: 10m}}]",
+            "checks: [{name: a, run: x, timeout: 100ms}]", "checks: [{name: a, run: x, timeout: 24h}]",
+            "trial: {blocks: {min: 10, max: 10}}", "trial: {blocks: {min: 80, max: 80}}",
+            "sandbox: {snapshot: [{paths: [/a], max_pause: 1ms}]}",
+            "sandbox: {snapshot: [{paths: [/a], max_pause: 60s}]}",
+        ])
+    func edges(line: String) throws {
+        #expect(try parse(Self.least + "\n" + line).faults.isEmpty)
+    }
+
+    @Test("what a decoded document holds beyond a bound is a fault with its name")
+    func beyond() throws {
+        let breaks: [(String, (inout MissionFile) -> Void)] = [
+            ("live.watch.for", { $0.live.watch.duration = 0.9 }),
+            ("live.watch.interval", { $0.live.watch.interval = 0.04 }),
+            ("live.watch.limits.error_rate", { $0.live.watch.limits.errorRate = 1.1 }),
+            ("live.watch.limits.latency_p95", { $0.live.watch.limits.latencyP95 = 601 }),
+            ("live.watch.probes", { $0.live.watch.probes = Array(repeating: Probe(http: "http://a/"), count: 51) }),
+            ("trial.blocks.min", { $0.trial.minBlocks = 9 }), ("trial.blocks.max", { $0.trial.maxBlocks = 81 }),
+            ("checks.timeout", { $0.checks = [CheckSpecification(name: "a", run: "x", timeout: 0.05)] }),
+            (
+                "services.ready.within",
+                { $0.services = [ServiceSpecification(run: "x", ready: Readiness(http: "http://a/", within: 0.05))] }
+            ),
+        ]
+        for (name, change) in breaks {
+            var mission = try parse(Self.least)
+            change(&mission)
+            #expect(mission.faults.contains { $0.hasPrefix(name + " ") }, "\(name): \(mission.faults)")
+        }
+    }
+
+    @Test("a load that no agent would make is refused when the file is read")
+    func load() {
+        let found = problems(Self.least.replacing("rate: 200/s", with: "rate: 200000/s"))
+        #expect(found.contains { $0.contains("workload.http.rate: must lie above 0 and up to 100000") }, "\(found)")
+    }
+
     @Test("all mistakes are reported at once")
     func allAtOnce() {
         let found = problems(
