@@ -99,11 +99,13 @@ public struct SandboxReport: Sendable, Codable, Equatable {
     public var denied_calls: [DeniedReport]?
     /// Whom the sandboxes reached and were refused, by part of the test; `nil` without a way out of them.
     public var network_use: [NetworkReport]?
+    /// The limits that sandboxes ran into, by part of the test; `nil` in evidence of an agent that kept no record of them.
+    public var limits_hit: [LimitReport]?
 
     public init(
         success: Bool, tests_passed: Int = 0, tests_failed: Int = 0, stdout: String = "", stderr: String = "",
         exit_code: Int32? = nil, duration_ms: Double = 0, fallbacks: [String] = [], snapshot_pause: Double? = nil,
-        denied_calls: [DeniedReport]? = nil, network_use: [NetworkReport]? = nil
+        denied_calls: [DeniedReport]? = nil, network_use: [NetworkReport]? = nil, limits_hit: [LimitReport]? = nil
     ) {
         self.network_use = network_use
         self.success = success
@@ -116,6 +118,22 @@ public struct SandboxReport: Sendable, Codable, Equatable {
         self.fallbacks = fallbacks
         self.snapshot_pause = snapshot_pause
         self.denied_calls = denied_calls
+        self.limits_hit = limits_hit
+    }
+}
+
+/// A limit that sandboxes of one part of a test ran into.
+public struct LimitReport: Sendable, Codable, Equatable {
+    /// As in ``DeniedReport/part``.
+    public var part: String
+    public var limit: Breach
+    /// In how many of the part's sandboxes.
+    public var times: Int
+
+    public init(part: String, limit: Breach, times: Int) {
+        self.part = part
+        self.limit = limit
+        self.times = times
     }
 }
 

@@ -9,8 +9,8 @@ import Testing
 /// The agent is killed with SIGKILL at any moment: no process of its sandboxes lives on, and what is left is found and removed.
 @Suite(.enabled(if: Host.isRoot)) struct KillTests {
     @Test func anAgentKilledAtAnyMomentLeavesNoProcessAndWhatItLeavesIsCleanedUp() async throws {
-        let rounds = Int(ProcessInfo.value("GRACE_KILLS") ?? "") ?? 25
-        let seed = UInt64(ProcessInfo.value("GRACE_SEED") ?? "") ?? UInt64.random(in: 0 ... .max)
+        let rounds = Int(Variables.value("GRACE_KILLS") ?? "") ?? 25
+        let seed = UInt64(Variables.value("GRACE_SEED") ?? "") ?? UInt64.random(in: 0 ... .max)
         var random = Seeded(seed)
         print("seed \(seed)")
         try await Host.withDirectory { directory in
@@ -121,7 +121,7 @@ struct Seeded: RandomNumberGenerator {
     }
 }
 
-enum ProcessInfo {
+enum Variables {
     static func value(_ name: String) -> String? { getenv(name).map { String(cString: $0) } }
 }
 
@@ -130,6 +130,13 @@ enum Programs {
     static func path(_ name: String) throws -> String {
         let helper = try SandboxEngine.locateHelper()
         return String(helper.dropLast("grace-sandbox".count)) + name
+    }
+
+    /// Copies those that a sandbox needs to where everybody may execute them: the build's directory may be closed or mounted.
+    static func copy(to directory: String) async throws {
+        let names = ["grace-sandbox", "sandbox-victim"]
+        let copied = try await Processes.run("cp", arguments: try names.map(path) + [directory])
+        try #require(copied.exit.isSuccess, "\(copied.errorOutput)")
     }
 }
 

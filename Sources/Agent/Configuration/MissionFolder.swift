@@ -76,12 +76,14 @@ public struct MissionFolder: Sendable {
     static let denied = "denied.json"
     /// Whom the sandboxes reached so far, and were refused.
     static let network = "network.json"
+    /// The limits that sandboxes ran into so far.
+    static let limits = "limits.json"
 
     /// Forgets the trial: what `retest` does before a fresh test against live as it is now.
     public func forgetTest() throws {
         for name in [
             "blocks.jsonl", "cut.json", "evidence.json", "manifest.json", "base.json", "diff.txt", "prepared.json",
-            Self.denied, Self.network,
+            Self.denied, Self.network, Self.limits,
         ] {
             try remove(name)
         }

@@ -31,6 +31,7 @@ struct MissionSandbox: Sendable {
         let outcome = try await sandbox.end()
         try await denied.record(outcome.deniedCalls, part: part)
         if let network = outcome.network { try await denied.record(network, part: part) }
+        if let breach = outcome.breach { try await denied.record(breach, part: part) }
         return outcome
     }
 }

@@ -48,7 +48,8 @@ extension MissionTester {
                 tests_failed: checks.reduce(0) { $0 + ($1.testsFailed ?? ($1.passed ? 0 : 1)) },
                 stdout: prepared.applied.stdout, stderr: prepared.applied.stderr,
                 exit_code: prepared.applied.exit.shellCode, duration_ms: elapsed, fallbacks: prepared.fallbacks,
-                snapshot_pause: prepared.pause, denied_calls: denied, network_use: network),
+                snapshot_pause: prepared.pause, denied_calls: denied, network_use: network,
+                limits_hit: await prepared.sandboxes.denied.limitReport),
             checks: checks, governance: rules, constitution: principles, hunter: hunter, trust: trust,
             policies: policies.digests)
         return Outcome(

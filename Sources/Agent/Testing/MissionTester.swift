@@ -109,7 +109,7 @@ public struct MissionTester: Sendable {
         try? bench.forks().discard(id: missionID)
         try folder.forgetTest()
         await progress(TestProgress(stage: "fork", text: "Forking the live host…"))
-        let fork = try bench.forks().create(id: missionID)
+        let fork = try bench.forks().create(id: missionID, disk: profile.limits.diskLimit)
         var pause: Double?
         if !mission.sandbox.snapshot.isEmpty {
             let report = try await fork.snapshot(mission.sandbox.snapshot, cgroups: bench.cgroups, helper: bench.helper)
@@ -147,7 +147,7 @@ public struct MissionTester: Sendable {
         let fallbacks = sandbox.fallbacks.map { "\($0.feature.rawValue): \($0.detail)" } + unprotected
         let ended = try await sandboxes.end(sandbox, part: DeniedReport.apply)
         guard applied.isSuccess else {
-            let breach = ended.breach.map { " It hit the limit “\($0.rawValue)”." } ?? ""
+            let breach = ended.breach.map { " \($0.sentence(profile.limits))" } ?? ""
             throw AgentError(
                 "The change failed in the fork (\(applied.exit)).\(breach) It wrote: \((applied.stderr + applied.stdout).suffix(800))"
             )

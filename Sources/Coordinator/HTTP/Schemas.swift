@@ -72,8 +72,9 @@ enum Schemas {
         "SandboxResults": object([
             "success": flag, "tests_passed": integer, "tests_failed": integer, "stdout": text, "stderr": text,
             "exit_code": maybe(integer), "duration_ms": number, "fallbacks": list(text),
-            "denied_calls": maybe(list(ref("DeniedCalls"))),
+            "denied_calls": maybe(list(ref("DeniedCalls"))), "limits_hit": maybe(list(ref("LimitHit"))),
         ]),
+        "LimitHit": object(["part": text, "limit": text, "times": integer]),
         "DeniedCalls": object([
             "part": text,
             "denied": object(

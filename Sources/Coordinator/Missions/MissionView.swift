@@ -43,6 +43,7 @@ enum MissionView {
                     "exit_code": report.exit_code.map { .integer(Int64($0)) } ?? .null,
                     "duration_ms": .number(report.duration_ms), "fallbacks": .array(report.fallbacks.map(JSON.string)),
                     "denied_calls": try report.denied_calls.map { try JSON(encoding: $0) } ?? .null,
+                    "limits_hit": try report.limits_hit.map { try JSON(encoding: $0) } ?? .null,
                 ]
             } ?? .null
         all["user_feedback"] = .array(

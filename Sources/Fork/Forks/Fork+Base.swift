@@ -119,7 +119,7 @@ extension Fork {
     private func hasVanished(_ path: BytePath, among changes: ChangeSet) throws -> Bool {
         guard let change = changes[path], let mount = mount(of: path) else { return false }
         guard change.kind == .create else { return true }
-        let upper = home(of: mount) + "/apply/upper"
+        let upper = applyHome(of: mount) + "/upper"
         let relative = Self.components(of: path, below: mount)
         let below = BytePath(bytes: [UInt8(ascii: "/")] + Array(relative.joined(separator: [UInt8(ascii: "/")])))
         guard let node = try TreeReader(root: BytePath(upper)).node(at: below) else { return false }

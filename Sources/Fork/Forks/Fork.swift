@@ -52,18 +52,19 @@ public final class Fork: Sendable {
         let place = try directoryName(of: arm)
         return try record.mounts.map { mount in
             let home = self.home(of: mount)
+            let own = arm == .apply ? applyHome(of: mount) : "\(home)/\(place)"
             let snapshot = try snapshotLayer(of: mount)
             var lowers = snapshot.map { [$0] } ?? []
             if case .candidate = arm {
-                let applied = home + "/apply/upper"
+                let applied = applyHome(of: mount) + "/upper"
                 if try Files.status(applied) != nil { lowers.insert(applied, at: 0) }
             }
             let top = lowers.first ?? mount
             let overlay = OverlayMount(
-                mountPoint: mount, lowers: lowers, upper: "\(home)/\(place)/upper", work: "\(home)/\(place)/work",
+                mountPoint: mount, lowers: lowers, upper: "\(own)/upper", work: "\(own)/work",
                 volatile: arm != .apply)
             if try Files.status(overlay.upper) == nil {
-                try Files.makeDirectory("\(home)/\(place)", mode: 0o700, intermediate: true)
+                try Files.makeDirectory(own, mode: 0o700, intermediate: true)
                 try Files.makeDirectory(overlay.work, mode: 0o700, intermediate: true)
                 try Layer.makeRoot(overlay.upper, like: top)
             }
@@ -91,7 +92,7 @@ public final class Fork: Sendable {
     public func changeSet(blobs: BlobStore) throws -> ChangeSet {
         var collector = ChangeCollector(blobs: blobs, created: record.created, mountPoints: ownMountPoints)
         for mount in record.mounts {
-            let upper = home(of: mount) + "/apply/upper"
+            let upper = applyHome(of: mount) + "/upper"
             guard try Files.status(upper) != nil else { continue }
             try collector.collect(upper: BytePath(upper), mountPoint: BytePath(mount), base: view(of: mount))
         }
@@ -102,6 +103,15 @@ public final class Fork: Sendable {
 
     /// The directory of one mount's layers.
     func home(of mount: String) -> String { "\(directory)/\(ForkRecord.directoryName(of: mount))" }
+
+    /// The directory of what the change writes over one mount.
+    func applyHome(of mount: String) -> String {
+        guard let bounded = record.bounded else { return home(of: mount) + "/apply" }
+        return "\(bounded.directory)/\(ForkRecord.directoryName(of: mount))"
+    }
+
+    /// How the layers of the change are kept from growing past the limit; `nil` when they are not.
+    public var bounded: BoundedPlace? { record.bounded }
 
     /// The snapshot layer over `mount`, where a snapshot was taken.
     func snapshotLayer(of mount: String) throws -> String? {
@@ -128,7 +138,7 @@ public final class Fork: Sendable {
     func hasBegun() throws -> Bool {
         try record.mounts.contains { mount in
             let home = home(of: mount)
-            return try Files.status(home + "/apply") != nil || Files.status(home + "/instances") != nil
+            return try Files.status(applyHome(of: mount)) != nil || Files.status(home + "/instances") != nil
         }
     }
 

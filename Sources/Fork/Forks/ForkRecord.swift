@@ -2,6 +2,7 @@ internal import Documents
 internal import FoundationEssentials
 internal import Glibc
 internal import Linux
+internal import Sandbox
 
 /// What lies in a fork's `fork.json`.
 struct ForkRecord: Codable {
@@ -15,6 +16,8 @@ struct ForkRecord: Codable {
     var mounts: [String]
     /// Places where the sandbox mounts something of its own.
     var masks: [String]
+    /// Where the change's layers lie when they can't grow past a limit; `nil`: beside the others.
+    var bounded: BoundedPlace?
 
     /// A time that tells earlier changes of files from later ones, whatever the file system's clock does: everything stamped
     /// before it happened before the call, everything stamped at or after it happened afterwards.

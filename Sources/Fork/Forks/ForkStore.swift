@@ -30,8 +30,13 @@ public struct ForkStore: Sendable {
 
     /// Makes a fork of the host as it is now. Nothing is copied: reads come from live until the fork writes.
     ///
+    /// - Parameters:
+    ///   - id: The fork's name.
+    ///   - disk: What the change may write. Where this host can't bound it, the fork is made all the same, unbounded, and the
+    ///     sandbox that is to run over it refuses or records that, as its profile says.
+    /// - Returns: The fork.
     /// - Throws: ``ForkError/alreadyExists(id:directory:)``, ``ForkError/badIdentifier(_:)``, `SystemError`.
-    public func create(id: String) throws -> Fork {
+    public func create(id: String, disk: DiskLimit? = nil) throws -> Fork {
         let directory = try directory(of: id)
         try Files.makeDirectory(root, mode: 0o700, intermediate: true)
         do {
@@ -40,7 +45,11 @@ public struct ForkStore: Sendable {
             throw ForkError.alreadyExists(id: id, directory: root)
         }
         do {
-            let record = ForkRecord(id: id, created: ForkRecord.instant(), mounts: mountPoints, masks: masks)
+            let bounded = disk.flatMap {
+                try? BoundedPlace.make("\(directory)/\(Self.bounded)", image: "\(directory)/\(Self.image)", limit: $0)
+            }
+            let record = ForkRecord(
+                id: id, created: ForkRecord.instant(), mounts: mountPoints, masks: masks, bounded: bounded)
             for mount in mountPoints {
                 try Files.makeDirectory("\(directory)/\(ForkRecord.directoryName(of: mount))", mode: 0o700)
             }
@@ -48,7 +57,7 @@ public struct ForkStore: Sendable {
             try Files.writeAtomically("\(directory)/fork.json", JSON(encoding: record).canonical)
             return Fork(directory: directory, record: record)
         } catch {
-            try? Files.removeTree(directory)
+            try? discard(id: id)
             throw error
         }
     }
@@ -66,8 +75,13 @@ public struct ForkStore: Sendable {
         guard record.version == ForkRecord.version, record.id == id else {
             throw ForkError.damaged(directory: directory, reason: "its record is of another version or fork")
         }
+        // After a start of the host an image has to be mounted anew.
+        try record.bounded?.reopen()
         return Fork(directory: directory, record: record)
     }
+
+    private static let bounded = "bounded"
+    private static let image = "disk.img"
 
     /// The names of all forks, sorted, those without a readable record included.
     public func list() throws -> [String] {
@@ -78,7 +92,15 @@ public struct ForkStore: Sendable {
 
     /// Removes a fork and everything in it; one that is not there is no error. Its sandboxes must have ended.
     public func discard(id: String) throws {
-        try Files.removeTree(directory(of: id))
+        let directory = try directory(of: id)
+        // Whether or not its record can be read: one killed while it was made has none.
+        if try Files.status("\(directory)/\(Self.bounded)") != nil {
+            let isImage = try Files.status("\(directory)/\(Self.image)") != nil
+            try BoundedPlace.found(
+                "\(directory)/\(Self.bounded)", image: isImage ? "\(directory)/\(Self.image)" : nil
+            ).remove()
+        }
+        try Files.removeTree(directory)
     }
 
     private func directory(of id: String) throws -> String {

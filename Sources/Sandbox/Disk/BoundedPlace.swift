@@ -53,6 +53,13 @@ public struct BoundedPlace: Codable, Equatable, Sendable {
         }
     }
 
+    /// One whose record is lost, to be removed: with an image, or with whatever quota its directory has.
+    public static func found(_ directory: String, image: String?) -> BoundedPlace {
+        BoundedPlace(
+            directory: directory, means: image == nil ? .projectQuota : .image, limit: DiskLimit(bytes: 0), image: image
+        )
+    }
+
     /// Makes it whole again after the host was started anew: mounts the image.
     public func reopen() throws {
         guard means == .image, let image, try Files.status(directory)?.isMountRoot != true else { return }

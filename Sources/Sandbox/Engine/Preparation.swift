@@ -228,6 +228,7 @@ final class Preparation {
                 directory: directory, mounts: try MountInfo.read().compactMap(\.mountPoint.string)
             ).split(planned)
         }
+        recordDevices(planned)
         stacked = planned.compactMap { $0.under.map { "\($0.base)/\($0.work)" } }
         return planned
     }

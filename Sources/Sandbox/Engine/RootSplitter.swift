@@ -80,6 +80,9 @@ struct RootSplitter {
             overlay.mountPoint == "/"
             ? String(place.dropFirst()) : String(place.dropFirst(overlay.mountPoint.count + 1))
         let names = (upper: "\(upper.upper)/\(below)", work: "\(upper.work)-\(number)")
+        // A directory that nobody may write must not make its parents like that: its sisters come after it.
+        let parent = BytePath("\(upper.base)/\(names.upper)").parent
+        try Files.makeDirectory(parent, mode: 0o755, intermediate: true)
         try Files.makeDirectory("\(upper.base)/\(names.upper)", mode: status.mode & 0o777, intermediate: true)
         try Files.chmod("\(upper.base)/\(names.upper)", status.mode & 0o777 | 0o700)
         try Files.makeDirectory("\(upper.base)/\(names.work)", mode: 0o700, intermediate: true)

@@ -16,10 +16,7 @@ extension SandboxEngine {
             case .freeze: result.append(controller(.freezer, feature))
             case .pressure: result.append(controller(.pressure, feature))
             case .diskLimit:
-                result.append(
-                    FeatureStatus(
-                        feature: feature, available: true,
-                        detail: "Throw-away layers can be bounded: they then live on a tmpfs of that size."))
+                result.append(diskLimit())
             default: result.append(Self.judge(feature, tried))
             }
         }
@@ -63,6 +60,13 @@ extension SandboxEngine {
             }
             if code == 0 {
                 return FeatureStatus(feature: feature, available: true, detail: "Tried just now: it works.")
+            }
+            if feature == .mappedRoot, geteuid() != 0 {
+                return FeatureStatus(
+                    feature: feature, available: false,
+                    detail:
+                        "The caller is not root: its sandboxes know one user alone, and what they write belongs to the caller.",
+                    mend: "Run Grace as root.")
             }
             let error = SystemError(call: feature.rawValue, subject: "", code: code)
             return FeatureStatus(

@@ -42,19 +42,26 @@ public final class SandboxEngine: Sendable {
     /// Internal on purpose: no profile, mission, argument, environment variable or other module can ask for it.
     let weaken: (@Sendable (inout csandbox_plan) -> Void)?
 
+    /// - Parameters:
+    ///   - cgroups: How the host's control groups are laid out.
+    ///   - cgroupParent: The control group below which sandboxes get theirs.
+    ///   - helper: The path of `grace-sandbox`.
+    ///   - scratch: A directory for throw-away layers.
+    ///   - outside: How sandboxes with `network: egress` reach the outside.
+    ///   - sweeps: Whether what killed agents left there is removed now; `grace doctor` only looks.
     public convenience init(
         cgroups: CgroupHost?, cgroupParent: String = "grace", helper: String, scratch: String,
-        outside: EgressOutside = EgressOutside()
+        outside: EgressOutside = EgressOutside(), sweeps: Bool = true
     ) {
         self.init(
             cgroups: cgroups, cgroupParent: cgroupParent, helper: helper, scratch: scratch, outside: outside,
-            filters: .shared, canReport: { csandbox_can_report() })
+            filters: .shared, canReport: { csandbox_can_report() }, sweeps: sweeps)
     }
 
     init(
         cgroups: CgroupHost?, cgroupParent: String, helper: String, scratch: String,
         outside: EgressOutside = EgressOutside(), filters: FilterCache, canReport: @escaping @Sendable () -> Int32,
-        mapsRoot: Bool = true, weaken: (@Sendable (inout csandbox_plan) -> Void)? = nil
+        mapsRoot: Bool = true, sweeps: Bool = true, weaken: (@Sendable (inout csandbox_plan) -> Void)? = nil
     ) {
         self.mapsRoot = mapsRoot
         self.weaken = weaken
@@ -66,6 +73,7 @@ public final class SandboxEngine: Sendable {
         zygote = Zygote(helper: helper)
         self.filters = filters
         self.canReport = canReport
+        guard sweeps else { return }
         Scratch.sweep(scratch)
         cgroups?.sweep(below: cgroupParent, where: Scratch.isAbandoned)
     }

@@ -79,7 +79,7 @@ struct Run: AsyncParsableCommand {
         for fallback in result.fallbacks {
             Terminal.error("this sandbox did without \(fallback.feature.rawValue): \(fallback.detail)")
         }
-        if let breach = result.outcome.breach { Terminal.error("the command hit its limit “\(breach.rawValue)”") }
+        if let breach = result.outcome.breach { Terminal.error(breach.sentence(effective.limits)) }
         return result.exit.shellCode
     }
 

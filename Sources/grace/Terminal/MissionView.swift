@@ -103,6 +103,9 @@ enum MissionView {
             lines.append(
                 "Denied:   \(Terminal.escaped(report.part + ": " + said))\(more > 0 ? " and \(more) more" : "")")
         }
+        lines += (evidence.sandbox.limits_hit ?? []).map {
+            "Limit:    \(Terminal.escaped($0.part)): \($0.limit.rawValue), in \($0.times) \($0.times == 1 ? "sandbox" : "sandboxes")"
+        }
         lines += evidence.sandbox.fallbacks.map { "Fallback: " + Terminal.escaped($0) }
         return lines
     }

@@ -1,10 +1,16 @@
-// Starts sandboxes one after another until it is killed: `sandbox-victim SCRATCH CGROUP HELPER`. For tests of what a kill leaves.
+// For tests that need a process of its own around the engine:
+//   sandbox-victim SCRATCH CGROUP HELPER                      starts sandboxes one after another until it is killed
+//   sandbox-victim once SCRATCH CGROUP HELPER REQUIRE LINE    runs a line of shell in one, under a profile that requires REQUIRE
+//                                                             (`-`: nothing); says on standard error what it did without
 import Cgroups
 import Glibc
 import Linux
 import Sandbox
 
 let arguments = CommandLine.arguments
+if arguments.count == 7, arguments[1] == "once" {
+    exit(await once(Array(arguments[2...])))
+}
 guard arguments.count == 4 else { exit(2) }
 let engine = SandboxEngine(
     cgroups: try CgroupHost.detect(), cgroupParent: arguments[2], helper: arguments[3], scratch: arguments[1])
@@ -29,4 +35,30 @@ func one(_ label: String) async throws {
         .shell("setsid sleep 1000 & sleep 1000 & echo x > /etc/grace-victim; kill -0 1; exit 0"))
     _ = try await process.wait()
     _ = try await sandbox.end()
+}
+
+func once(_ arguments: [String]) async -> Int32 {
+    var profile = Profile(name: "once", network: .loopback)
+    profile.capabilities = ["CHOWN", "DAC_OVERRIDE", "FOWNER", "KILL", "SETUID", "SETGID"]
+    profile.limits = SandboxLimits(time: 60)
+    if let feature = Feature(rawValue: arguments[3]) { profile.require = [feature] }
+    let engine = SandboxEngine(
+        cgroups: try? CgroupHost.detect(), cgroupParent: arguments[1], helper: arguments[2], scratch: arguments[0])
+    func say(_ text: String) {
+        let line = text + "\n"
+        _ = line.withCString { write(STDERR_FILENO, $0, strlen($0)) }
+    }
+    do {
+        let (exit, _, fallbacks) = try await engine.run(
+            SandboxSpecification(profile: profile, label: "once"), .shell(arguments[4]))
+        for fallback in fallbacks {
+            say("fallback \(fallback.feature.rawValue): \(fallback.detail) \(fallback.mend ?? "")")
+        }
+        say("left behind: \(!((try? Files.entries(arguments[0])) ?? []).isEmpty)")
+        return exit.shellCode
+    } catch {
+        say("\(error)")
+        say("left behind: \(!((try? Files.entries(arguments[0])) ?? []).isEmpty)")
+        return 125
+    }
 }

@@ -1,0 +1,89 @@
+internal import Glibc
+public import Linux
+
+/// Who keeps a file system busy: for `grace doctor --holds`.
+public struct DeviceHolder: Codable, Equatable, Sendable {
+    public enum Kind: String, Codable, Sendable {
+        /// A running sandbox: its layers stand on the device.
+        case sandbox
+        /// A fork whose layers lie on the device.
+        case fork
+        /// A process in another mount namespace that still has the device mounted.
+        case process
+    }
+    public var kind: Kind
+    /// The sandbox's, fork's or program's name.
+    public var name: String
+    /// The agent of a sandbox, or the process; `nil` for a fork.
+    public var pid: Int32?
+    /// Where it lies, as whoever holds it sees it.
+    public var place: String
+
+    /// A link in a sandbox's scratch directory whose target lists devices.
+    static let record = "devices"
+
+    /// The device that a person means: a block device, a mount point or any file on it, or `MAJOR:MINOR`.
+    ///
+    /// - Throws: ``SandboxError/invalid(_:)`` where it is none of these.
+    public static func device(named name: String) throws -> DeviceNumber {
+        let numbers = name.split(separator: ":").compactMap { UInt32($0) }
+        if numbers.count == 2 { return DeviceNumber(major: numbers[0], minor: numbers[1]) }
+        // Symbolic links (/dev/disk/by-id/…) are followed.
+        guard let opened = try? Files.open(name, flags: Files.Flag.path), let status = try? Files.status(of: opened)
+        else {
+            throw SandboxError.invalid(
+                "“\(name)” is no device: name a block device (/dev/sdb1), a mount point, or its numbers (8:17).")
+        }
+        return status.kind == .blockDevice ? status.special : status.device
+    }
+
+    /// Who holds a device.
+    ///
+    /// - Parameters:
+    ///   - device: See ``device(named:)``.
+    ///   - scratches: Scratch directories of engines.
+    ///   - forks: Where forks lie.
+    /// - Returns: Sandboxes, forks, processes, in this order.
+    public static func find(_ device: DeviceNumber, scratches: [String], forks: String) -> [DeviceHolder] {
+        var result: [DeviceHolder] = []
+        for scratch in scratches {
+            for name in ScratchLeftovers.names(scratch) where !Scratch.isAbandoned(name) {
+                let path = "\(scratch)/\(name)"
+                guard let record = try? Files.readlink("\(path)/\(Self.record)").string,
+                    record.split(separator: ",").contains(Substring("\(device)"))
+                else { continue }
+                result.append(
+                    DeviceHolder(kind: .sandbox, name: name, pid: Int32(Scratch.owner(name)), place: path))
+            }
+        }
+        for name in ScratchLeftovers.names(forks) {
+            let home = "\(forks)/\(name)"
+            for place in ["\(home)/bounded", home] where device == ((try? Files.status(place)) ?? nil)?.device {
+                result.append(DeviceHolder(kind: .fork, name: name, place: place))
+                break
+            }
+        }
+        return result + processes(device)
+    }
+
+    /// Processes of other mount namespaces, one for each namespace.
+    private static func processes(_ device: DeviceNumber) -> [DeviceHolder] {
+        var seen: Set<String> = []
+        if let own = try? Files.readlink("/proc/self/ns/mnt").string { seen.insert(own) }
+        var result: [DeviceHolder] = []
+        for name in ScratchLeftovers.names("/proc") {
+            // Kernel threads (children of process 2) would stand for the namespace of init.
+            guard let pid = Int32(name), pid != 2, Processes.parent(of: pid) != 2,
+                let namespace = (try? Files.readlink("/proc/\(pid)/ns/mnt"))?.string,
+                seen.insert(namespace).inserted, let mounts = try? MountInfo.read(pid: name),
+                let mount = mounts.first(where: { $0.device == device })
+            else { continue }
+            let program = (try? Files.readString("/proc/\(pid)/comm"))?.filter { $0 != "\n" } ?? "?"
+            result.append(
+                DeviceHolder(
+                    kind: .process, name: program, pid: pid, place: mount.mountPoint.string ?? mount.mountPoint.display)
+            )
+        }
+        return result
+    }
+}
