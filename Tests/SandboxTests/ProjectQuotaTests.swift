@@ -6,36 +6,12 @@ import Testing
 @testable import Sandbox
 
 /// Lasting layers on a file system that enforces project quotas. Not every kernel has them (CONFIG_QFMT_V2): the virtual machine's has.
-@Suite(.enabled(if: Host.isRoot && ProjectQuotaTests.kernelCan)) struct ProjectQuotaTests {
-    /// An ext4 with project quotas, mounted at `DIRECTORY/disk`; the caller unmounts it.
-    private static func mount(_ directory: String) throws -> String {
-        let script = """
-            set -e
-            mkdir -p $1/disk; truncate -s 256M $1/quota.img
-            mkfs.ext4 -q -F -O quota,project -E quotatype=prjquota $1/quota.img
-            mount -o loop,prjquota $1/quota.img $1/disk
-            """
-        let pid = try Processes.spawn("/bin/sh", arguments: ["-c", script, "mount", directory])
-        guard try Processes.waitBlocking(pid).isSuccess else {
-            throw SystemError(call: "mount", subject: "\(directory)/disk", code: EINVAL)
-        }
-        return "\(directory)/disk"
-    }
-
-    static let kernelCan: Bool = {
-        let directory = "/var/tmp/grace-quota-probe-\(getpid())"
-        defer { try? Files.removeTree(directory) }
-        guard let disk = try? mount(directory) else { return false }
-        defer { try? Mounts.detach(disk) }
-        guard let opened = try? Files.open(disk, flags: O_RDONLY | O_DIRECTORY) else { return false }
-        return ProjectQuota.isEnforced(on: opened)
-    }()
-
+@Suite(.enabled(if: Host.isRoot && QuotaDisk.kernelCan)) struct ProjectQuotaTests {
     @Test(arguments: [true, false]) func aChangeIsStoppedAtItsBytesOrInodesAndTheQuotaGoesWithThePlace(
         _ byBytes: Bool
     ) async throws {
         try await Host.withDirectory { directory in
-            let disk = try Self.mount(directory)
+            let disk = try QuotaDisk.mount(directory)
             defer { try? Mounts.detach(disk) }
             let limit = DiskLimit(bytes: 32 << 20, inodes: 400)
             let place = try BoundedPlace.make("\(disk)/bounded", image: "\(directory)/disk.img", limit: limit)
@@ -69,4 +45,30 @@ import Testing
             #expect((now?.bytes ?? 0) == 0 && (now?.inodes ?? 0) == 0)
         }
     }
+}
+
+enum QuotaDisk {
+    /// An ext4 with project quotas, mounted at `DIRECTORY/disk`; the caller unmounts it.
+    static func mount(_ directory: String) throws -> String {
+        let script = """
+            set -e
+            mkdir -p $1/disk; truncate -s 256M $1/quota.img
+            mkfs.ext4 -q -F -O quota,project -E quotatype=prjquota $1/quota.img
+            mount -o loop,prjquota $1/quota.img $1/disk
+            """
+        let pid = try Processes.spawn("/bin/sh", arguments: ["-c", script, "mount", directory])
+        guard try Processes.waitBlocking(pid).isSuccess else {
+            throw SystemError(call: "mount", subject: "\(directory)/disk", code: EINVAL)
+        }
+        return "\(directory)/disk"
+    }
+
+    static let kernelCan: Bool = {
+        let directory = "/var/tmp/grace-quota-probe-\(getpid())"
+        defer { try? Files.removeTree(directory) }
+        guard let disk = try? mount(directory) else { return false }
+        defer { try? Mounts.detach(disk) }
+        guard let opened = try? Files.open(disk, flags: O_RDONLY | O_DIRECTORY) else { return false }
+        return ProjectQuota.isEnforced(on: opened)
+    }()
 }
