@@ -15,7 +15,7 @@ import Testing
         print("seed \(seed)")
         try await Host.withDirectory { directory in
             let host = try CgroupHost.detect()
-            let parent = "grace-test-\(getpid())-" + String(directory.split(separator: "-").last ?? "0")
+            let parent = Host.group(directory)
             let scratch = "\(directory)/scratch"
             try Files.makeDirectory(scratch, mode: 0o700)
             let leftovers = Leftovers([
