@@ -51,9 +51,12 @@ int csandbox_receive(int socket, struct csandbox_message *message, int32_t *desc
         .msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
     *count = 0;
     ssize_t received;
+    int resets = 0;
+    // ECONNRESET comes once, and before what the other side said last: it has closed its end without having read all of ours, as
+    // a sandbox does that fails while its control groups are still on their way to it. What it said is still to be had.
     do {
         received = recvmsg(socket, &header, MSG_CMSG_CLOEXEC | (wait ? 0 : MSG_DONTWAIT));
-    } while (received < 0 && errno == EINTR);
+    } while (received < 0 && (errno == EINTR || (errno == ECONNRESET && resets++ == 0)));
     if (received < 0)
         return errno == ECONNRESET ? 0 : -errno;
     for (struct cmsghdr *item = CMSG_FIRSTHDR(&header); item != NULL; item = CMSG_NXTHDR(&header, item)) {
