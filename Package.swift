@@ -114,6 +114,7 @@ var targets: [Target] = [
 ]
 
 targets += [
+    tests("grace"),  // they run the built program
     tests("Documents"),
     tests("Linux"),
     tests("Cgroups"),

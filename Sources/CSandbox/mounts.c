@@ -93,7 +93,8 @@ void csandbox_mount_private(struct sandbox *sandbox) {
     csandbox_mount_dev(sandbox);
     csandbox_mount_sys(sandbox);
     temporary(sandbox, "/run", "0755");
-    temporary(sandbox, "/tmp", "1777");
+    if (!(sandbox->plan->flags & CSANDBOX_SHARED_TEMPORARY))
+        temporary(sandbox, "/tmp", "1777");
 }
 
 void csandbox_mask(struct sandbox *sandbox) {

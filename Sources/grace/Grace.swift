@@ -10,7 +10,8 @@ struct Grace: AsyncParsableCommand {
         abstract: "Find out what a change does before it is live. Grace proposes, people decide, Grace executes.",
         version: "0.1.0",
         subcommands: [
-            Up.self, AgentCommand.self, Run.self, Verify.self, Propose.self, MissionsCommand.self, Vote.self,
+            Up.self, AgentCommand.self, Run.self, TryCommand.self, ChangesCommand.self, Verify.self, Propose.self,
+            MissionsCommand.self, Vote.self,
             FeedbackCommand.self,
             Rollback.self, Override.self, Revoke.self, Pause.self, Resume.self, Log.self, Keys.self,
             ProfilesCommand.self, Doctor.self,
@@ -20,6 +21,10 @@ struct Grace: AsyncParsableCommand {
         signal(SIGPIPE, SIG_IGN)
         if let verb = CommandLine.arguments.dropFirst().first, ["up", "agent"].contains(verb) { Signals.handle() }
         do {
+            if CommandLine.arguments.dropFirst().first == "try" {
+                // Its arguments are another program's: no parser may look for options among them.
+                throw ExitCode(try await TryCommand.execute(Array(CommandLine.arguments.dropFirst(2))))
+            }
             var command = try parseAsRoot()
             if var asynchronous = command as? any AsyncParsableCommand {
                 try await asynchronous.run()

@@ -25,6 +25,9 @@ public struct AgentConfiguration: Sendable, Equatable {
     /// Names that stand for Grace itself in the constitution: never touched by a mission, hidden in every sandbox.
     public var protected: [String]
 
+    /// Whether `grace try` may commit to live on this host; running commands in forks is always allowed.
+    public var allowsTry = true
+
     public init(
         name: String, labels: [String: String] = [:], coordinator: String = "http://127.0.0.1:8420", tokenFile: String,
         trustThreshold: Double = 0.95, cgroup: String = "grace", trialShare: Double = 0.25,
@@ -53,7 +56,7 @@ public struct AgentConfiguration: Sendable, Equatable {
             "trial_weight", "memory_reserve", "pressure",
             "snapshot_commands", "secrets",
             "wide_profiles", "longest_pause",
-            "protected",
+            "protected", "try",
         ]
         if let fields = reader.root?.mapping(keys: keys) {
             if let name = fields["name"]?.text() { settings.name = name }
@@ -96,6 +99,13 @@ public struct AgentConfiguration: Sendable, Equatable {
             if let paths = fields["secrets"]?.strings() { settings.permissions.secrets = Set(paths) }
             if let wide = fields["wide_profiles"]?.boolean() { settings.permissions.wideProfiles = wide }
             if let pause = fields["longest_pause"]?.span() { settings.permissions.longestPause = pause.seconds }
+            if let field = fields["try"], let word = field.text() {
+                switch word {
+                case "allowed": settings.allowsTry = true
+                case "forbidden": settings.allowsTry = false
+                default: field.problem("expected allowed or forbidden, found “\(word)”.")
+                }
+            }
             if let field = fields["protected"], let paths = field.strings() {
                 settings.protected = paths
                 for path in paths where !path.hasPrefix("/") || path.split(separator: "/").isEmpty {

@@ -77,6 +77,7 @@ public struct HostSetup: Sendable {
         # memory_reserve: 10%
         # pressure: {cpu: 100%, memory: 10%, io: 50%, for: 10s, rest: 1m}
         # cgroup: grace
+        # try: allowed
 
         """
 }

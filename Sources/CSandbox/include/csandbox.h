@@ -55,6 +55,7 @@ enum csandbox_flags {
     CSANDBOX_LISTENER = 1u << 6,  // the filter reports calls: its listener is sent with CSANDBOX_LISTENING (Linux 5.0)
     CSANDBOX_GIVEN_NETWORK = 1u << 7,  // with CSANDBOX_OWN_NETWORK: the network namespace is there already, its descriptor comes last
     CSANDBOX_LATE_CGROUPS = 1u << 8,   // the cgroup.procs files, any number, come in a CSANDBOX_JOIN; before it no command runs
+    CSANDBOX_SHARED_TEMPORARY = 1u << 9,  // /tmp is the host's, seen through the layers, and not a fresh one
 };
 
 // Strings are offsets from the start of the plan to NUL-terminated bytes inside it.

@@ -158,6 +158,8 @@ struct ChangeCollector {
         if try !hasSameContent(node, before.top) { return try entry(node, .modify, before: before) }
         let old = before.top.status
         let new = node.status
+        // Without root, other users' directories stand in the layer as the caller's; nothing about them could be changed.
+        if geteuid() != 0, node.type == .directory, old.uid != geteuid() { return nil }
         let isSame =
             try (old.mode == new.mode || node.type == .symlink) && old.uid == new.uid && old.gid == new.gid
             && before.top.xattrs() == node.xattrs() && setTime(node, before: before) == nil

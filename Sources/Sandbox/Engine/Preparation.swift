@@ -142,8 +142,14 @@ final class Preparation {
         [CSANDBOX_STEP_LAYER, CSANDBOX_STEP_ATTACH].contains { Int32($0.rawValue) == step }
     }
 
+    private var fresh: [String] {
+        specification.sharesTemporary ? HostView.freshBesidesTemporary : HostView.fresh
+    }
+
     private func currentView() throws -> HostView {
-        try engine.ground.view(hiding: specification.masks + specification.profile.hide + [engine.scratch])
+        let masks = specification.masks + specification.profile.hide + [engine.scratch]
+        guard specification.sharesTemporary else { return try engine.ground.view(hiding: masks) }
+        return HostView.current(mounts: try MountInfo.read(), mask: masks, fresh: fresh)
     }
 
     /// The range of ids that the mapping takes must be nobody's: a process of that user could signal the sandbox.
@@ -225,7 +231,8 @@ final class Preparation {
         var planned = try planner.plan(specification.overlays)
         if geteuid() != 0 {
             planned = try RootSplitter(
-                directory: directory, mounts: try MountInfo.read().compactMap(\.mountPoint.string)
+                directory: directory, mounts: try MountInfo.read().compactMap(\.mountPoint.string),
+                fresh: fresh
             ).split(planned)
         }
         recordDevices(planned)

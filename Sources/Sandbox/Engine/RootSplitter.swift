@@ -11,6 +11,8 @@ struct RootSplitter {
     let directory: String
     /// Every mount point of the host.
     let mounts: [String]
+    /// Directories that the sandbox gets new and private.
+    var fresh = HostView.fresh
 
     func split(_ overlays: [PlannedOverlay]) throws -> [PlannedOverlay] {
         var result: [PlannedOverlay] = []
@@ -58,7 +60,7 @@ struct RootSplitter {
                 try Files.symlink(try Files.readlink(place), at: copy)
             } else if status.isDirectory {
                 try Files.makeDirectory(copy, mode: status.mode & 0o777 | 0o500)
-                if given.contains(place) || HostView.isBelow(place, HostView.fresh) { continue }
+                if given.contains(place) || HostView.isBelow(place, fresh) { continue }
                 if hasMountsBelow(place) {
                     try expand(place, skeleton: copy, of: overlay, number: number, except: given, into: &result)
                 } else {
@@ -84,7 +86,7 @@ struct RootSplitter {
         let parent = BytePath("\(upper.base)/\(names.upper)").parent
         try Files.makeDirectory(parent, mode: 0o755, intermediate: true)
         try Files.makeDirectory("\(upper.base)/\(names.upper)", mode: status.mode & 0o777, intermediate: true)
-        try Files.chmod("\(upper.base)/\(names.upper)", status.mode & 0o777 | 0o700)
+        try Files.chmod("\(upper.base)/\(names.upper)", status.mode & 0o7777 | 0o700)
         try Files.makeDirectory("\(upper.base)/\(names.work)", mode: 0o700, intermediate: true)
         part.upper = (upper.base, names.upper, names.work)
         return part

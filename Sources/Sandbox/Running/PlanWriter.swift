@@ -37,6 +37,7 @@ struct PlanWriter {
         if profile.noNewPrivileges || mode != CSANDBOX_MAPPED { plan.flags |= CSANDBOX_NO_NEW_PRIVS.rawValue }
         if profile.quietServices { plan.flags |= CSANDBOX_QUIET_SERVICES.rawValue }
         if late { plan.flags |= CSANDBOX_LATE_CGROUPS.rawValue }
+        if specification.sharesTemporary { plan.flags |= CSANDBOX_SHARED_TEMPORARY.rawValue }
         if reporting { plan.flags |= CSANDBOX_LISTENER.rawValue }
         if showCgroup { plan.flags |= CSANDBOX_CGROUP_VIEW.rawValue }
         plan.mapped_first = Self.mappedFirst

@@ -8,15 +8,19 @@ public struct SandboxSpecification: Codable, Equatable, Sendable {
     public var hostname: String
     /// Names the control group: letters, digits, `-`, `_` and `.`.
     public var label: String
+    /// Whether `/tmp` is the host's, seen through the copy-on-write layers; else it is fresh and private. For a person's own
+    /// command (`grace try`), whose files often lie there.
+    public var sharesTemporary: Bool
 
     public init(
         profile: Profile, overlays: [OverlayMount] = [], masks: [String] = [], hostname: String = "sandbox",
-        label: String = "sandbox"
+        label: String = "sandbox", sharesTemporary: Bool = false
     ) {
         self.profile = profile
         self.overlays = overlays
         self.masks = masks
         self.hostname = hostname
         self.label = label
+        self.sharesTemporary = sharesTemporary
     }
 }

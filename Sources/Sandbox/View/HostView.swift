@@ -46,6 +46,9 @@ public struct HostView: Codable, Equatable, Sendable {
     /// Directories that every sandbox gets new and private, with everything mounted below them.
     public static let fresh = ["/proc", "/sys", "/dev", "/run", "/tmp"]
 
+    /// The same for a sandbox with ``SandboxSpecification/sharesTemporary``.
+    public static let freshBesidesTemporary = fresh.filter { $0 != "/tmp" }
+
     /// File systems on this machine's own disks and memory, which overlayfs can read through.
     static let local: Set<String> = [
         "ext2", "ext3", "ext4", "xfs", "btrfs", "f2fs", "bcachefs", "tmpfs", "ramfs", "squashfs", "erofs", "iso9660",
@@ -58,10 +61,11 @@ public struct HostView: Codable, Equatable, Sendable {
     ///   - mounts: as ``MountInfo`` reads them, in the kernel's order: a later mount at the same place covers an earlier one.
     ///   - mask: further paths to hide: Grace's own state, configuration and runtime directories, and a profile's `hide`.
     ///   - secrets: what is hidden from every sandbox; `nil`: what ``HostSecrets`` finds on this host.
+    ///   - fresh: directories that the sandbox gets new and private.
     /// - Returns: what is layered, and what is hidden and why.
-    public static func current(mounts: [MountInfo.Mount], mask: [String] = [], secrets: [HiddenPath]? = nil)
-        -> HostView
-    {
+    public static func current(
+        mounts: [MountInfo.Mount], mask: [String] = [], secrets: [HiddenPath]? = nil, fresh: [String] = Self.fresh
+    ) -> HostView {
         var top: [String: MountInfo.Mount] = [:]
         var masks: [String: String] = [:]
         for mount in mounts {
