@@ -88,7 +88,10 @@ struct Site {
             missionID: "m-1", missionDigest: mission.digest, host: host, nonce: "nonce-1",
             createdAt: Timestamp.rounded(Date()),
             changeSet: changeSet.digest, base: base.digest, changes: changeSet.summary, trial: Self.trial(.PASS),
-            metrics: KPIMetrics(Self.trial(.PASS)), sandbox: SandboxReport(success: true, denied_calls: []), checks: [],
+            metrics: KPIMetrics(Self.trial(.PASS)),
+            sandbox: SandboxReport(
+                success: true, denied_calls: [DeniedReport(part: DeniedReport.apply, denied: DeniedCalls([]))]),
+            checks: [],
             governance: [],
             constitution: [], hunter: HunterReport(findings: [], scanners: ["native": "RAN"], score: 1),
             trust: TrustScore(kpi: 1, governance: 1, constitution: 1, security: 1, total: 1, reasons: []),
