@@ -130,8 +130,12 @@ struct ChangeCollector {
 
     /// Compares and stores the contents of the files that wait, on every processor.
     private mutating func lookAtContents() throws {
-        let (files, collector) = (waiting, self)
+        let files = waiting
         waiting = []
+        // Without what was collected so far: shared with the threads, it would be copied whole at the first entry of every batch.
+        var bare = self
+        (bare.changes, bare.linked) = ([], [:])
+        let collector = bare
         let found = try Threads.map("contents", files) { try collector.change(of: $0.node, before: $0.before) }
         for (file, change) in zip(files, found) {
             guard let change else { continue }
