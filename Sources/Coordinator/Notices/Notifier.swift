@@ -96,8 +96,11 @@ actor Notifier {
     /// What is due, at most 20 notices for each hook that isn't being told already; those count as being told from now on.
     private func due() async -> [(hook: String, notices: [NoticeRecord])] {
         let limit = Self.queueLimit * max(1, hooks.count)
+        // Who was being told when the question was asked may have been told by the time of the answer, which still names it.
+        let told = busy
         let all = (try? await store.read { try $0.noticesDue(at: clock(), limit: limit) }) ?? []
-        return Dictionary(grouping: all, by: \.hook).filter { busy.insert($0.key).inserted }
+        return Dictionary(grouping: all, by: \.hook)
+            .filter { !told.contains($0.key) && busy.insert($0.key).inserted }
             .map { ($0.key, Array($0.value.prefix(20))) }
     }
 
