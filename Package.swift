@@ -109,7 +109,8 @@ var targets: [Target] = [
         swiftSettings: strict),
     // The running agent of scripts/bench; not shipped.
     .executableTarget(
-        name: "grace-bench", dependencies: ["Documents", "Linux", "Cgroups", "Sandbox"], path: "benchmarks/bench",
+        name: "grace-bench", dependencies: ["Documents", "Linux", "Cgroups", "Sandbox", "Fork", "Promotion"],
+        path: "benchmarks/bench",
         swiftSettings: strict),
 ]
 

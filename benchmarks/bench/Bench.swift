@@ -7,10 +7,13 @@ struct Bench {
     static func main() async {
         do {
             let options = try Options(CommandLine.arguments)
+            if Act.isAct(options.name) { return try await Act(options).run() }
             let report: Report
             switch options.name {
             case "sandbox": report = try await SandboxBenchmark(options).run()
-            default: throw BenchError("There is no benchmark “\(options.name)”; there is: sandbox.")
+            case "fork": report = try await ForkBenchmark(options).run()
+            case "try": report = try TryBenchmark(options).run()
+            default: throw BenchError("There is no benchmark “\(options.name)”; there are: sandbox, fork, try.")
             }
             try report.write(to: options.output, name: options.name)
         } catch {

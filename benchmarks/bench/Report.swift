@@ -42,6 +42,14 @@ struct Report {
 
 /// The machine, as every table names it.
 enum HostText {
+    /// The machine, its kernel and Grace's revision, in a sentence.
+    static func machine(_ options: Options) -> String {
+        """
+        \(processor), \(Processes.processorCount) processors, \(memory); Linux \(kernel). \
+        Grace \((try? options.value("revision")) ?? "of an unknown revision"), release build;
+        """
+    }
+
     static var processor: String {
         let text = (try? Files.readString("/proc/cpuinfo")) ?? ""
         let line = text.split(separator: "\n").first { $0.hasPrefix("model name") }
