@@ -12,6 +12,7 @@ struct sandbox {
     int control;
     int filter;                          // the seccomp program; -1: none
     int network;                         // the network namespace to enter; -1: a new one, or the host's
+    int seat;                            // the control group's directory that PID 1 is born into; -1: the caller's
     int cgroups[CSANDBOX_MAX_CGROUPS];   // the cgroup.procs files, as many as the plan says
     int user_namespace;  // CSANDBOX_MAPPED: the namespace that commands live in
     uint32_t root_id;    // the host's number for root inside, as this process sees it

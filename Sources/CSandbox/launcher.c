@@ -35,8 +35,12 @@ static int write_map(pid_t pid, const char *file, uint32_t inside, uint32_t outs
     return write_text(path, line);
 }
 
-static pid_t clone_with(uint64_t flags, int signal) {
+static pid_t clone_with(uint64_t flags, int signal, int group) {
     struct clone_args arguments = {.flags = flags, .exit_signal = (uint64_t)signal};
+    if (group >= 0) {
+        arguments.flags |= CLONE_INTO_CGROUP;
+        arguments.cgroup = (uint64_t)group;
+    }
     return (pid_t)syscall(SYS_clone3, &arguments, sizeof arguments);
 }
 
@@ -48,7 +52,7 @@ int csandbox_user_namespace(uint32_t first, uint32_t count, int *step) {
     *step = CSANDBOX_STEP_USER_NAMESPACE;
     if (pipe2(hold, O_CLOEXEC) < 0)
         return -1;
-    pid_t pid = clone_with(CLONE_NEWUSER, 0);
+    pid_t pid = clone_with(CLONE_NEWUSER, 0, -1);
     if (pid == 0) {
         char byte;
         close(hold[1]);
@@ -117,6 +121,8 @@ static _Noreturn void first_process(struct sandbox *sandbox, int mapped, int net
     }
     if (mapped >= 0)
         close(mapped);
+    if (sandbox->seat >= 0)
+        close(sandbox->seat);
     if (network >= 0 && setns(network, CLONE_NEWNET) < 0)
         csandbox_fail(sandbox, CSANDBOX_STEP_NETWORK_NAMESPACE, errno, NULL);
     if (!(plan->flags & CSANDBOX_LATE_CGROUPS))
@@ -144,7 +150,8 @@ static int groups_at_start(const struct csandbox_plan *plan) {
 }
 
 static int wanted_descriptors(const struct csandbox_plan *plan) {
-    return ((plan->flags & CSANDBOX_SECCOMP) != 0) + groups_at_start(plan) + ((plan->flags & CSANDBOX_GIVEN_NETWORK) != 0);
+    return ((plan->flags & CSANDBOX_SECCOMP) != 0) + groups_at_start(plan) + ((plan->flags & CSANDBOX_GIVEN_NETWORK) != 0)
+        + ((plan->flags & CSANDBOX_SEATED) != 0);
 }
 
 int csandbox_take(struct sandbox *sandbox, const int *descriptors, int count) {
@@ -155,7 +162,8 @@ int csandbox_take(struct sandbox *sandbox, const int *descriptors, int count) {
     sandbox->filter = plan->flags & CSANDBOX_SECCOMP ? descriptors[next++] : -1;
     for (int i = 0; i < groups; i++)
         sandbox->cgroups[i] = descriptors[next++];
-    sandbox->network = plan->flags & CSANDBOX_GIVEN_NETWORK ? descriptors[next] : -1;
+    sandbox->network = plan->flags & CSANDBOX_GIVEN_NETWORK ? descriptors[next++] : -1;
+    sandbox->seat = plan->flags & CSANDBOX_SEATED ? descriptors[next] : -1;
     return 1;
 }
 
@@ -178,14 +186,17 @@ pid_t csandbox_begin(struct sandbox *sandbox, int network) {
     }
     uid_t uid = geteuid();
     gid_t gid = getegid();
-    pid_t pid = clone_with(flags, SIGCHLD);
+    pid_t pid = clone_with(flags, SIGCHLD, sandbox->seat);
     if (pid == 0) {
         if (mapped[1] >= 0)
             close(mapped[1]);
         first_process(sandbox, mapped[0], network);
     }
-    if (pid < 0)
-        csandbox_report(sandbox, CSANDBOX_STEP_CLONE, errno, NULL);
+    if (pid < 0) {
+        // What clone3 says of the group alone: it is gone, not a leaf, threaded, or not ours.
+        int of_group = sandbox->seat >= 0 && (errno == ENODEV || errno == EBUSY || errno == EOPNOTSUPP || errno == EACCES);
+        csandbox_report(sandbox, of_group ? CSANDBOX_STEP_CGROUP_JOIN : CSANDBOX_STEP_CLONE, errno, NULL);
+    }
     if (plan->mode == CSANDBOX_USER) {
         close(mapped[0]);
         char path[64];
@@ -244,7 +255,7 @@ int csandbox_launch(void) {
     sandbox.bytes = (const char *)sandbox.plan;
     close(CSANDBOX_PLAN_FD);
     const struct csandbox_plan *plan = sandbox.plan;
-    int passed[2 + CSANDBOX_MAX_CGROUPS], count = wanted_descriptors(plan);
+    int passed[3 + CSANDBOX_MAX_CGROUPS], count = wanted_descriptors(plan);
     for (int i = 0; i < count; i++)
         passed[i] = (plan->flags & CSANDBOX_SECCOMP ? CSANDBOX_SECCOMP_FD : CSANDBOX_CGROUP_FD) + i;
     csandbox_take(&sandbox, passed, count);

@@ -17,8 +17,9 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-// Enough for the burst that a trial's block is; each holds some kernel memory (a network namespace about 100 KiB) while it waits.
-enum { socket_fd = 3, stock_size = 4 };
+// The stock is enough for the burst that a trial's block is; each item holds some kernel memory (a network namespace about 100 KiB)
+// while it waits. Nothing is made within `rest` ms of a request: on few processors it would slow down the very sandbox that starts.
+enum { socket_fd = 3, stock_size = 4, rest = 2 };
 
 struct stock {
     int items[stock_size];
@@ -31,6 +32,7 @@ struct zygote {
     int own_network;  // to return to after making another
     uint32_t mapped_first, mapped_count;  // of the stocked user namespaces: the last plan's
     struct stock users, networks;
+    unsigned served;
 };
 
 static int take(struct stock *stock) { return stock->count > 0 ? stock->items[--stock->count] : -1; }
@@ -57,16 +59,21 @@ static int make_network(const struct zygote *zygote) {
     return made;
 }
 
-static int wants(const struct stock *stock) { return !stock->stopped && stock->count < stock_size; }
+// Most zygotes of `grace run` make one sandbox; the first request finds a network, and who asks twice will ask again.
+static int goal(const struct zygote *zygote) { return zygote->served == 0 ? 1 : zygote->served == 1 ? 0 : stock_size; }
+
+static int wants(const struct zygote *zygote, const struct stock *stock) {
+    return !stock->stopped && stock->count < goal(zygote);
+}
 
 // One namespace at a time: a request that comes meanwhile waits half a millisecond at most.
 static void replenish(struct zygote *zygote) {
     int step;
-    if (wants(&zygote->networks) && zygote->networks.count <= zygote->users.count)
+    if (wants(zygote, &zygote->networks) && zygote->networks.count <= zygote->users.count)
         put(&zygote->networks, make_network(zygote));
-    else if (wants(&zygote->users))
+    else if (wants(zygote, &zygote->users))
         put(&zygote->users, csandbox_user_namespace(zygote->mapped_first, zygote->mapped_count, &step));
-    else if (wants(&zygote->networks))
+    else if (wants(zygote, &zygote->networks))
         put(&zygote->networks, make_network(zygote));
 }
 
@@ -119,8 +126,11 @@ static void serve(struct zygote *zygote) {
         return;
     if (result <= 0)
         _exit(0);  // the agent is gone, or speaks another language
-    if (message.type == CSANDBOX_SPAWN && count >= 2)
+    if (message.type == CSANDBOX_SPAWN && count >= 2) {
         spawn(zygote, descriptors, count);
+        if (zygote->served < 2)
+            zygote->served++;
+    }
     for (int i = 0; i < count; i++)
         close(descriptors[i]);
 }
@@ -147,17 +157,20 @@ int csandbox_zygote(void) {
         (void)ignored_length;
         close(score);
     }
-    for (;;) {
-        int more = wants(&zygote.users) || wants(&zygote.networks);
+    for (int rested = 1;;) {
+        int more = wants(&zygote, &zygote.users) || wants(&zygote, &zygote.networks);
         struct pollfd watched[2] = {{.fd = socket_fd, .events = POLLIN}, {.fd = zygote.agent, .events = POLLIN}};
-        int ready = poll(watched, 2, more ? 0 : -1);
+        int ready = poll(watched, 2, !more ? -1 : rested ? 0 : rest);
         if (ready < 0 && errno != EINTR)
             return 125;
         if (watched[1].revents != 0)
             return 0;
-        if (ready > 0 && watched[0].revents != 0)
+        if (ready > 0 && watched[0].revents != 0) {
             serve(&zygote);
-        else if (ready == 0)
+            rested = 0;
+        } else if (ready == 0) {
             replenish(&zygote);
+            rested = 1;
+        }
     }
 }

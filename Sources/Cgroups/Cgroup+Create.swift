@@ -1,4 +1,4 @@
-internal import Linux
+public import Linux
 
 extension Cgroup {
     /// Makes a cgroup with limits; ones above it are made where missing and stay.
@@ -7,17 +7,24 @@ extension Cgroup {
     ///   - host: The host's layout.
     ///   - path: Below every hierarchy's root: `grace/sandbox-1`. Must not exist yet.
     ///   - limits: Each is read back after it was set.
-    /// - Returns: The cgroup, empty.
+    ///   - seated: Whether ``seat(on:path:)`` has made the version 2 part already, where the host has one. It is the caller's until
+    ///     this returns, and removed like the rest when this throws.
+    /// - Returns: The cgroup, empty but for who was born into its seat.
     /// - Throws: ``CgroupError``: a demanded limit that can't be set is ``CgroupError/limit(_:path:reason:)``. Nothing is left
     ///   behind then.
-    public static func create(on host: CgroupHost, path: String, limits: CgroupLimits = CgroupLimits()) throws -> Cgroup
-    {
+    public static func create(
+        on host: CgroupHost, path: String, limits: CgroupLimits = CgroupLimits(), seated: Bool = false
+    ) throws -> Cgroup {
         try check(path)
         if let (limit, reason) = limits.fault { throw CgroupError.limit(limit, path: path, reason: reason) }
         var places: [Place] = []
         do {
             for (root, isUnified) in host.roots {
                 let place = Place(directory: "\(root)/\(path)", isUnified: isUnified)
+                if isUnified, seated {
+                    places.append(place)
+                    continue
+                }
                 try prepareAncestors(of: path, root: root, isUnified: isUnified, host: host)
                 try makeLeaf(place.directory, path: path)
                 places.append(place)
@@ -29,6 +36,29 @@ extension Cgroup {
             for place in places { try? Files.removeDirectory(place.directory) }
             throw error
         }
+    }
+
+    /// Makes the version 2 part of a cgroup that is yet to be created, for a process to be born into (clone3's CLONE_INTO_CGROUP,
+    /// Linux 5.7): who is born there needn't be moved, which waits for a grace period of the whole kernel.
+    ///
+    /// - Returns: Its directory, open; `nil` where the host has version 1 alone.
+    /// - Throws: ``CgroupError``; nothing is left behind then.
+    public static func seat(on host: CgroupHost, path: String) throws -> Descriptor? {
+        try check(path)
+        guard let root = host.unifiedRoot else { return nil }
+        try prepareAncestors(of: path, root: root, isUnified: true, host: host)
+        try makeLeaf("\(root)/\(path)", path: path)
+        do {
+            return try Files.open("\(root)/\(path)", flags: 0)
+        } catch {
+            try? Files.removeDirectory("\(root)/\(path)")
+            throw error
+        }
+    }
+
+    /// Removes what ``seat(on:path:)`` made, where no cgroup came of it.
+    public static func removeSeat(on host: CgroupHost, path: String) {
+        if let root = host.unifiedRoot { try? Files.removeDirectory("\(root)/\(path)") }
     }
 
     private static func makeLeaf(_ directory: String, path: String) throws {

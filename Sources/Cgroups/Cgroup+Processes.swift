@@ -44,18 +44,16 @@ extension Cgroup {
         return nil
     }
 
-    /// `cgroup.procs` of every hierarchy, opened for writing: a child that writes "0" to each joins, before it runs anything
-    /// that isn't ours. On version 2 the opener's rights count, not the writer's.
-    public var joinDescriptors: [Descriptor] {
-        get throws {
-            try places.map { try Files.open("\($0.directory)/cgroup.procs", flags: 1 /* O_WRONLY */) }
+    /// What a child with one thread alone writes "0" to, one after the other, to join in every hierarchy; the version 2 one is
+    /// left out where it was born there (``seat(on:path:)``). The opener's rights count, not the writer's.
+    ///
+    /// On version 1 it is `tasks`: a thread that moves itself waits for nobody, while each move of a process (`cgroup.procs`) waits
+    /// for a grace period of the whole kernel, some 10 ms unless another process was moved just before (Linux 5.17,
+    /// `cgroup_procs_write_start`).
+    public func joinDescriptors(seated: Bool = false) throws -> [Descriptor] {
+        try places.filter { !($0.isUnified && seated) }.map {
+            try Files.open("\($0.directory)/\($0.isUnified ? "cgroup.procs" : "tasks")", flags: 1 /* O_WRONLY */)
         }
-    }
-
-    /// The version 2 directory, for clone3's CLONE_INTO_CGROUP; `nil` on version 1 alone. Version 1 hierarchies still have to
-    /// be joined.
-    public func directoryDescriptor() throws -> Descriptor? {
-        try unified.map { try Files.open($0.directory, flags: 0) }
     }
 
     /// Moves a process, with all its threads but without its children, here in every hierarchy.

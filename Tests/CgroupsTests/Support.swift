@@ -89,7 +89,7 @@ func withCgroup<T>(
 
 /// Starts a shell line inside a cgroup: the child joins by the descriptors before it runs the line.
 func start(_ line: String, in cgroup: Cgroup, output: Descriptor? = nil) throws -> Int32 {
-    let descriptors = try cgroup.joinDescriptors
+    let descriptors = try cgroup.joinDescriptors()
     let null = try Files.open("/dev/null", flags: O_WRONLY)
     let join = descriptors.indices.map { "echo 0 >&\($0 + 3)" }.joined(separator: " && ")
     let pid = try Processes.spawn(

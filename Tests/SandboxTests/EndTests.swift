@@ -51,14 +51,14 @@ import Testing
                 mode: CSANDBOX_MAPPED, specification: SandboxSpecification(profile: profile),
                 overlays: [PlannedOverlay(mountPoint: "/", lowers: [], volatile: true)], masks: [],
                 stage: "\(directory)/stage",
-                cgroups: try cgroup.joinDescriptors.count, showCgroup: false
+                cgroups: try cgroup.joinDescriptors().count, showCgroup: false
             ).write()
             var ends: [Int32] = [-1, -1]
             #expect(csandbox_control_pair(&ends) == 0)
             let ours = Descriptor(owning: ends[0])
             let theirs = Descriptor(owning: ends[1])
             let filter = try SeccompCompiler.compile(FilterPlan(profile.seccomp, capabilities: []), reporting: false)
-            let joins = try cgroup.joinDescriptors
+            let joins = try cgroup.joinDescriptors()
             var descriptors: [(Int32, Int32)] = [(3, plan.raw), (4, theirs.raw), (5, filter.raw)]
             for (index, join) in joins.enumerated() { descriptors.append((6 + Int32(index), join.raw)) }
             let agent = try Processes.spawn(

@@ -67,7 +67,19 @@ struct SandboxBenchmark {
         return text.split(separator: "\n").first.map(String.init)
     }
 
-    func installed(_ peers: [Peer]) -> [Peer] { peers.filter { (try? Processes.locate($0.program)) != nil } }
+    /// Those of the peers that run here, and a sentence on each that is installed and doesn't.
+    func able(_ peers: [Peer]) -> (peers: [Peer], refusals: [String]) {
+        var refusals: [String] = []
+        let peers = peers.filter { peer in
+            guard (try? Processes.locate(peer.program)) != nil else { return false }
+            do { _ = try peer.run() } catch {
+                refusals.append("\(peer.name) does not run on this machine and is left out: \(error)")
+                return false
+            }
+            return true
+        }
+        return (peers, refusals)
+    }
 
     /// One sandbox from nothing: until the exit of /bin/true is known, and until nothing is left of it.
     func cold() async throws -> (exit: Double, end: Double) {

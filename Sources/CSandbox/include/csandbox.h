@@ -4,8 +4,9 @@
 //   the plan: one flat struct csandbox_plan with its strings behind it
 //   the control socket, SOCK_SEQPACKET
 //   the seccomp program (struct sock_filter[]), when CSANDBOX_SECCOMP is set
-//   the cgroup.procs files to join, `cgroup_count` of them, unless CSANDBOX_LATE_CGROUPS is set
+//   the files (cgroup.procs, or version 1's tasks) to write "0" to, `cgroup_count` of them, unless CSANDBOX_LATE_CGROUPS is set
 //   a network namespace, when CSANDBOX_GIVEN_NETWORK is set
+//   the directory of the version-2 control group that PID 1 is born into, when CSANDBOX_SEATED is set
 //
 // `grace-sandbox zygote` is started once per engine and makes any number of them: each CSANDBOX_SPAWN on its descriptor 3 brings one
 // sandbox's descriptors. `grace-sandbox run` makes one, from descriptors 3, 4, 5 (the program, or nothing), 6…. Neither holds a key
@@ -53,9 +54,10 @@ enum csandbox_flags {
     CSANDBOX_CGROUP_VIEW = 1u << 4,   // show the sandbox's own version-2 control group at /sys/fs/cgroup, read-only
     CSANDBOX_QUIET_SERVICES = 1u << 5,
     CSANDBOX_LISTENER = 1u << 6,  // the filter reports calls: its listener is sent with CSANDBOX_LISTENING (Linux 5.0)
-    CSANDBOX_GIVEN_NETWORK = 1u << 7,  // with CSANDBOX_OWN_NETWORK: the network namespace is there already, its descriptor comes last
-    CSANDBOX_LATE_CGROUPS = 1u << 8,   // the cgroup.procs files, any number, come in a CSANDBOX_JOIN; before it no command runs
+    CSANDBOX_GIVEN_NETWORK = 1u << 7,  // with CSANDBOX_OWN_NETWORK: the network namespace is there already
+    CSANDBOX_LATE_CGROUPS = 1u << 8,   // the files of control groups, any number, come in a CSANDBOX_JOIN; before it no command runs
     CSANDBOX_SHARED_TEMPORARY = 1u << 9,  // /tmp is the host's, seen through the layers, and not a fresh one
+    CSANDBOX_SEATED = 1u << 10,  // PID 1 is born into a version-2 control group (CLONE_INTO_CGROUP, Linux 5.7)
 };
 
 // Strings are offsets from the start of the plan to NUL-terminated bytes inside it.
@@ -104,7 +106,7 @@ enum csandbox_message_type {
     CSANDBOX_RUN = 1,     // descriptors: struct csandbox_command in a memfd, then those it lists
     CSANDBOX_SIGNAL = 2,  // to a running command
     CSANDBOX_SOCKET = 3,  // asks for a TCP socket made in the sandbox's network; value: AF_INET or AF_INET6
-    CSANDBOX_JOIN = 4,    // descriptors: the cgroup.procs files, with CSANDBOX_LATE_CGROUPS
+    CSANDBOX_JOIN = 4,    // descriptors: the files of control groups to join, with CSANDBOX_LATE_CGROUPS
     CSANDBOX_SPAWN = 5,   // to the zygote: a sandbox's descriptors; every answer comes over that sandbox's control socket
     // From the sandbox.
     CSANDBOX_READY = 16,    // descriptors: the root directory (O_PATH), the network namespace, the pid namespace's PID 1 as a pidfd

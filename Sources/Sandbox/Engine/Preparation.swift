@@ -14,6 +14,8 @@ final class Preparation {
     /// Where throw-away layers go.
     private var scratch = ScratchPlan()
     private var cgroup: Cgroup?
+    /// The version-2 part of it, made before PID 1 so that it is born there.
+    private var seat: Descriptor?
     private var channel: Channel?
     /// Whether the filter reports what it denies.
     private var reporting = false
@@ -115,6 +117,8 @@ final class Preparation {
         if let cgroup {
             try? await cgroup.kill(timeout: .seconds(5))
             try? await cgroup.remove()
+        } else if seat != nil, let host = engine.cgroups {
+            Cgroup.removeSeat(on: host, path: cgroupPath)
         }
         for path in [directory] + stacked { try? Scratch.remove(path) }
     }
@@ -254,10 +258,10 @@ final class Preparation {
                 reason: "This host has no control groups mounted.")
             return
         }
-        let path = "\(engine.cgroupParent)/\(name)"
         while true {
             do {
-                cgroup = try Cgroup.create(on: host, path: path, limits: wanted)
+                if privileged, seat == nil { seat = try Cgroup.seat(on: host, path: cgroupPath) }
+                cgroup = try Cgroup.create(on: host, path: cgroupPath, limits: wanted, seated: seat != nil)
                 return
             } catch CgroupError.limit(let field, _, let reason) {
                 guard let feature = Self.features[field] else {
@@ -273,6 +277,8 @@ final class Preparation {
             }
         }
     }
+
+    private var cgroupPath: String { "\(engine.cgroupParent)/\(name)" }
 
     private static let features: [String: Feature] = [
         "memory": .memoryLimit, "swap": .swapLimit, "pids": .pidsLimit, "cpu": .cpuLimit,
@@ -321,20 +327,21 @@ final class Preparation {
         let ours = Descriptor(owning: ends[0])
         let theirs = Descriptor(owning: ends[1])
         let late = geteuid() == 0
-        let joins = late ? [] : try cgroup?.joinDescriptors ?? []
+        let joins = late ? [] : try cgroup?.joinDescriptors(seated: false) ?? []
+        if late, seat == nil, let host = engine.cgroups { seat = try Cgroup.seat(on: host, path: cgroupPath) }
         let showCgroup = (late ? engine.cgroups != nil : cgroup != nil) && engine.cgroups?.layout == .unified
         let plan = try PlanWriter(
             mode: mode, specification: specification, overlays: overlays, masks: masks, stage: "\(directory)/stage",
             cgroups: joins.count, showCgroup: showCgroup, reporting: reporting, scratch: scratch, late: late,
-            weaken: engine.weaken
+            seated: seat != nil, weaken: engine.weaken
         ).write()
         let channel = try Channel(socket: ours)
         self.channel = channel
-        try engine.zygote.spawn([plan, theirs, filter] + joins, for: channel)
+        try engine.zygote.spawn([plan, theirs, filter] + joins + (seat.map { [$0] } ?? []), for: channel)
         theirs.close()
         if late {
             if cgroup == nil { try makeCgroup(privileged: true) }
-            channel.join(try cgroup?.joinDescriptors ?? [])
+            channel.join(try cgroup?.joinDescriptors(seated: seat != nil) ?? [])
         }
         return await channel.greeting()
     }

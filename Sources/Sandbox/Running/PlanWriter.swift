@@ -20,6 +20,8 @@ struct PlanWriter {
     var scratch = ScratchPlan()
     /// Whether the control groups are handed over later.
     var late = false
+    /// Whether PID 1 is born into a version-2 control group.
+    var seated = false
     /// See ``SandboxEngine/weaken``.
     var weaken: (@Sendable (inout csandbox_plan) -> Void)?
 
@@ -37,6 +39,7 @@ struct PlanWriter {
         if profile.noNewPrivileges || mode != CSANDBOX_MAPPED { plan.flags |= CSANDBOX_NO_NEW_PRIVS.rawValue }
         if profile.quietServices { plan.flags |= CSANDBOX_QUIET_SERVICES.rawValue }
         if late { plan.flags |= CSANDBOX_LATE_CGROUPS.rawValue }
+        if seated { plan.flags |= CSANDBOX_SEATED.rawValue }
         if specification.sharesTemporary { plan.flags |= CSANDBOX_SHARED_TEMPORARY.rawValue }
         if reporting { plan.flags |= CSANDBOX_LISTENER.rawValue }
         if showCgroup { plan.flags |= CSANDBOX_CGROUP_VIEW.rawValue }
