@@ -75,13 +75,19 @@ static char **pointers(const struct csandbox_command *command, uint32_t offset, 
 static int place_descriptors(const struct csandbox_command *command, const int *sent, int report) {
     const uint32_t *targets = list_at(command, command->passed);
     int moved[CSANDBOX_MAX_PASSED];
-    int kept = fcntl(report, F_DUPFD_CLOEXEC, highest_target + 1);
-    if (kept < 0)
-        refuse(report, CSANDBOX_STEP_STDIO, errno);
+    // Out of the way first, and no further than they must: the caller's limit of open files may be low.
+    int free = 3;
     for (uint32_t i = 0; i < command->passed_count; i++) {
         if (targets[i] > highest_target)
             refuse(report, CSANDBOX_STEP_STDIO, EBADF);
-        moved[i] = fcntl(sent[i], F_DUPFD_CLOEXEC, highest_target + 1);
+        if ((int)targets[i] >= free)
+            free = (int)targets[i] + 1;
+    }
+    int kept = fcntl(report, F_DUPFD_CLOEXEC, free);
+    if (kept < 0)
+        refuse(report, CSANDBOX_STEP_STDIO, errno);
+    for (uint32_t i = 0; i < command->passed_count; i++) {
+        moved[i] = fcntl(sent[i], F_DUPFD_CLOEXEC, free);
         if (moved[i] < 0)
             refuse(report, CSANDBOX_STEP_STDIO, errno);
     }

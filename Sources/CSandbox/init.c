@@ -158,16 +158,25 @@ _Noreturn void csandbox_supervise(struct sandbox *sandbox) {
         csandbox_fail(sandbox, CSANDBOX_STEP_DESCRIPTORS, errno, NULL);
 
     struct pollfd watched[2 + CSANDBOX_MAX_COMMANDS];
+    int starting[CSANDBOX_MAX_COMMANDS];
     for (;;) {
         watched[0] = (struct pollfd){.fd = sandbox->control, .events = POLLIN};
         watched[1] = (struct pollfd){.fd = signals, .events = POLLIN};
+        // Those alone that have something to say: more entries than open files are allowed is EINVAL (poll(2)).
+        int count = 0;
         for (int i = 0; i < CSANDBOX_MAX_COMMANDS; i++)
-            watched[2 + i] = (struct pollfd){.fd = table[i].pid != 0 ? table[i].start : -1, .events = POLLIN};
-        if (poll(watched, 2 + CSANDBOX_MAX_COMMANDS, -1) < 0)
-            continue;
-        for (int i = 0; i < CSANDBOX_MAX_COMMANDS; i++)
-            if (watched[2 + i].revents != 0 && table[i].pid != 0 && table[i].start >= 0)
-                started(sandbox, &table[i]);
+            if (table[i].pid != 0 && table[i].start >= 0) {
+                starting[count] = i;
+                watched[2 + count++] = (struct pollfd){.fd = table[i].start, .events = POLLIN};
+            }
+        if (poll(watched, 2 + (nfds_t)count, -1) < 0) {
+            if (errno == EINTR)
+                continue;
+            _exit(1);  // the sandbox ends with it
+        }
+        for (int i = 0; i < count; i++)
+            if (watched[2 + i].revents != 0)
+                started(sandbox, &table[starting[i]]);
         if (watched[1].revents != 0) {
             struct signalfd_siginfo information;
             while (read(signals, &information, sizeof information) > 0) {

@@ -39,7 +39,7 @@ extension JSON {
         }
     }
 
-    private static func write(_ text: String, to output: inout [UInt8]) {
+    fileprivate static func write(_ text: String, to output: inout [UInt8]) {
         output.append(UInt8(ascii: "\""))
         for byte in text.utf8 {
             switch byte {
@@ -101,5 +101,39 @@ extension JSON {
         }
         while digits.hasSuffix("0"), digits.count > 1 { digits.removeLast() }
         return (digits, exponent)
+    }
+}
+
+/// Writes one object of strings as ``JSON/canonical`` would, without making a value of it first: for documents of many entries.
+public struct CanonicalObject: Sendable {
+    /// The bytes so far; whole after ``finish()``.
+    public private(set) var bytes: [UInt8] = [UInt8(ascii: "{")]
+
+    public init() {}
+
+    /// Adds a member. Members must come in the order of their keys' UTF-16 code units.
+    public mutating func add(_ key: String, _ value: String) {
+        begin(key)
+        JSON.write(value, to: &bytes)
+    }
+
+    /// Adds a member of any kind.
+    public mutating func add(_ key: String, _ value: JSON) {
+        add(key, canonical: value.canonical)
+    }
+
+    /// Adds a member whose value is in its canonical form already.
+    public mutating func add(_ key: String, canonical value: Data) {
+        begin(key)
+        bytes += value
+    }
+
+    /// Closes the object.
+    public mutating func finish() { bytes.append(UInt8(ascii: "}")) }
+
+    private mutating func begin(_ key: String) {
+        if bytes.count > 1 { bytes.append(UInt8(ascii: ",")) }
+        JSON.write(key, to: &bytes)
+        bytes.append(UInt8(ascii: ":"))
     }
 }

@@ -1,6 +1,7 @@
 public import FoundationEssentials
 
 private let hexadecimalDigits = Array("0123456789abcdef".utf8)
+private let base64Digits = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_".utf8)
 
 extension Data {
     /// Lower-case hexadecimal digits, two a byte.
@@ -39,19 +40,48 @@ extension Data {
 
     /// Base64 with the URL-safe alphabet and no padding (RFC 4648, section 5).
     public var base64URL: String {
-        var text = base64EncodedString()
-        text = text.replacing("+", with: "-").replacing("/", with: "_")
-        while text.hasSuffix("=") { text.removeLast() }
-        return text
+        var text: [UInt8] = []
+        text.reserveCapacity((count * 4 + 2) / 3)
+        var bits: UInt32 = 0
+        var held = 0
+        for byte in self {
+            bits = bits << 8 | UInt32(byte)
+            held += 8
+            while held >= 6 {
+                held -= 6
+                text.append(base64Digits[Int(bits >> UInt32(held) & 63)])
+            }
+        }
+        if held > 0 { text.append(base64Digits[Int(bits << UInt32(6 - held) & 63)]) }
+        return String(decoding: text, as: UTF8.self)
     }
 
     /// Reads base64url without padding; `nil` for anything else, the standard alphabet included.
     public init?(base64URL text: String) {
-        guard !text.utf8.contains(where: { $0 == 43 || $0 == 47 || $0 == 61 }) else { return nil }
-        var standard = text.replacing("-", with: "+").replacing("_", with: "/")
-        while standard.utf8.count % 4 != 0 { standard.append("=") }
-        // Bits beyond the last whole byte would give the same bytes a second spelling (RFC 4648, section 3.5).
-        guard let data = Data(base64Encoded: standard), data.base64URL == text else { return nil }
-        self = data
+        var result: [UInt8] = []
+        result.reserveCapacity(text.utf8.count * 3 / 4)
+        var bits: UInt32 = 0
+        var held = 0
+        for digit in text.utf8 {
+            let value: UInt32
+            switch digit {
+            case UInt8(ascii: "A")...UInt8(ascii: "Z"): value = UInt32(digit - 65)
+            case UInt8(ascii: "a")...UInt8(ascii: "z"): value = UInt32(digit - 71)
+            case UInt8(ascii: "0")...UInt8(ascii: "9"): value = UInt32(digit + 4)
+            case UInt8(ascii: "-"): value = 62
+            case UInt8(ascii: "_"): value = 63
+            default: return nil
+            }
+            bits = bits << 6 | value
+            held += 6
+            if held >= 8 {
+                held -= 8
+                result.append(UInt8(truncatingIfNeeded: bits >> UInt32(held)))
+            }
+        }
+        // A lone last digit stands for no byte; and bits beyond the last whole byte would give the same bytes a second spelling
+        // (RFC 4648, section 3.5).
+        guard held < 6, bits & (1 << UInt32(held) - 1) == 0 else { return nil }
+        self.init(result)
     }
 }

@@ -45,7 +45,7 @@ extension Promoter {
         let moves = try FileMoves(self, journal, changeSet, base, store: store)
         switch record.phase {
         case .committed:
-            let result = try await finish(id)
+            let result = try await finish(id, journal, changeSet, base)
             return RecoveryOutcome(
                 id: id, live: result.outcome == .promoted ? .new : result.outcome == .rolledBack ? .old : .frozen,
                 reason: result.reason ?? "all files were in place; live.apply has run")

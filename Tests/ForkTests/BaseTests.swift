@@ -50,6 +50,50 @@ struct BaseTests {
         }
     }
 
+    @Test("manifest and base document are canonical with every member there is, and are read back")
+    func everyMember() throws {
+        let digest = Digest(of: Data("x".utf8))
+        let attributes = ["user.\u{e9}\"": Data([0, 255]), "security.capability": Data("c".utf8)]
+        let odd = BytePath(bytes: Array("/b\n\\".utf8) + [0xff])
+        let changes = try ChangeSet([
+            Change(
+                path: "/a", kind: .create, type: .file, mode: 0o4755, uid: 1, gid: 2, xattrs: attributes, size: 3,
+                content: digest, hardLinkGroup: 0, modified: -4),
+            Change(
+                path: "/a2", kind: .create, type: .file, mode: 0o4755, uid: 1, gid: 2, xattrs: attributes, size: 3,
+                content: digest, hardLinkGroup: 0, modified: -4),
+            Change(path: odd, kind: .delete, type: .directory),
+            Change(path: "/c", kind: .create, type: .symlink, mode: 0o777, linkTarget: Data([0xff, 0x22])),
+            Change(
+                path: "/d", kind: .create, type: .device, device: DeviceNode(isBlock: true, major: 8, minor: 1)),
+        ])
+        #expect(try JSON(parsing: changes.manifest).canonical == changes.manifest)
+        #expect(try ChangeSet.parse(manifest: changes.manifest) == changes)
+        let base = try Base([
+            BaseEntry(
+                path: odd,
+                state: .present(
+                    FileState(
+                        type: .directory, mode: 0o700, uid: 3, gid: 4, xattrs: attributes,
+                        listing: [Data([0xff]), Data("z".utf8)]))),
+            BaseEntry(
+                path: "/a",
+                state: .present(FileState(type: .file, mode: 1, uid: 2, gid: 3, size: 5, content: digest))),
+            BaseEntry(
+                path: "/c",
+                state: .present(FileState(type: .symlink, mode: 0o777, uid: 0, gid: 0, linkTarget: Data("t".utf8)))),
+            BaseEntry(
+                path: "/d",
+                state: .present(
+                    FileState(
+                        type: .device, mode: 0, uid: 0, gid: 0,
+                        device: DeviceNode(isBlock: false, major: 1, minor: 3)))),
+            BaseEntry(path: "/e", state: .absent), BaseEntry(path: "/f", state: .movedUnderFork),
+        ])
+        #expect(try JSON(parsing: base.document).canonical == base.document)
+        #expect(try Base.parse(base.document) == base)
+    }
+
     @Test("what live changed while the fork was being tested is a conflict for ever")
     func movedUnderFork() async throws {
         for (move, path) in [

@@ -15,6 +15,27 @@ struct PathTests {
         #expect(BytePath(path).last == Array(last.utf8))
     }
 
+    @Test("parent, last and inside say what the names say, for any bytes")
+    func namesDecide() {
+        let seed = UInt64.random(in: .min ... .max)
+        var random = Seeded(state: seed)
+        func path() -> BytePath {
+            BytePath(
+                bytes: (0..<Int.random(in: 0...7, using: &random)).map { _ in
+                    Array("//..ab".utf8).randomElement(using: &random) ?? 0
+                })
+        }
+        for _ in 0..<20_000 {
+            let (one, other) = (path(), path())
+            let names = one.components
+            #expect(one.last == names.last ?? [], "\(one), seed \(seed)")
+            #expect(one.parent.components == names.dropLast(), "\(one), seed \(seed)")
+            #expect(one.parent.isAbsolute == one.isAbsolute, "\(one), seed \(seed)")
+            let isInside = one.isAbsolute == other.isAbsolute && names.starts(with: other.components)
+            #expect(one.isInside(other) == isInside, "\(one) in \(other), seed \(seed)")
+        }
+    }
+
     @Test("what a terminal would act upon, and what isn't UTF-8, is escaped; the rest is shown as it is")
     func display() {
         #expect(BytePath("/etc/motd").display == "/etc/motd")

@@ -36,8 +36,8 @@ struct KillTests {
     }
 
     /// A fresh tree with a change set over every transition, its documents where the victim reads them.
-    private func prepare(_ fixture: Fixture) throws {
-        let (changes, base) = try fixture.everyTransition()
+    private func prepare(_ fixture: Fixture, many: Bool = false) throws {
+        let (changes, base) = try many ? fixture.manyFiles() : fixture.everyTransition()
         try Files.writeAtomically(fixture.directory + "/changes.json", changes.manifest)
         try Files.writeAtomically(fixture.directory + "/base.json", base.document)
     }
@@ -94,6 +94,23 @@ struct KillTests {
             #expect(try await fixture.promoter().recover().isEmpty, "\(note): recovered twice")
         }
         #expect(ends == [true, false], "kills before and after the commit were both tried")
+    }
+
+    @Test func aPromotionOfManyFilesBySeveralThreadsKilledAnywhereIsEntirelyOldOrEntirelyNew() async throws {
+        let fixture = try Fixture(inMemory: true)
+        try prepare(fixture, many: true)
+        let old = try fixture.picture().tree
+        let whole = try await run("promote", fixture, killAfter: 0)
+        #expect(whole.status == 0 && whole.calls > 1000)
+        let new = try fixture.picture().tree
+        for number in numbers(whole.calls, "promote many", sample: 12) + [whole.calls] {
+            try prepare(fixture, many: true)
+            try? Files.removeTree(fixture.directory + "/journal")
+            let end = try await run("promote", fixture, killAfter: number)
+            _ = try await fixture.promoter().recover()
+            _ = try expectWhole(
+                fixture, old, new, "killed after call \(number) of \(whole.calls) (system call \(end.last))")
+        }
     }
 
     @Test func aRollbackKilledAfterAnySystemCallEndsEntirelyOldOrIsStillEntirelyNew() async throws {

@@ -130,6 +130,10 @@ struct TryTests {
             "echo a >f; $T -y 'echo b >f; touch g' 2>err; id=$(sed -n 's/.*rollback //p' err); $T rollback $id 2>/dev/null; test \"$(cat f)\" = a; test ! -e g"
         ),
         Row(
+            "more files than may be open at once are committed and taken back",
+            "ulimit -n 200; mkdir d; seq 900 | sed 's|.*|d/&|' | xargs touch; $T -y 'for i in $(seq 900); do echo $i >d/$i; mkdir n$i; done; touch n5/x' 2>err; test \"$(cat d/900)\" = 900; test -d n900; id=$(sed -n 's/.*rollback //p' err); $T rollback $id 2>/dev/null; test ! -s d/900; test ! -e n900"
+        ),
+        Row(
             "a host may forbid commits",
             "echo 'try: forbidden' >$GRACE_CONFIG_DIR/agent.yaml; set +e; $T -y 'touch f' 2>err; test $? = 1 && test ! -e f && grep -q forbidden err"
         ),

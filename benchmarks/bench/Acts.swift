@@ -53,7 +53,12 @@ struct Act {
         print(facts.joined(separator: " "))
     }
 
-    private var promoter: Promoter { Promoter(state: "\(place)/promotions", blobs: blobs, record: { _, _ in }) }
+    private var promoter: Promoter {
+        get throws {
+            Promoter(
+                root: try options.value("root"), state: "\(place)/promotions", blobs: blobs, record: { _, _ in })
+        }
+    }
 
     private func changes() throws -> ChangeSet {
         try ChangeSet.parse(manifest: Files.read("\(place)/changes", limit: 1 << 30))

@@ -51,7 +51,6 @@ extension ForkBenchmark {
                 Self.promoted, beside: Self.copied, goal: "≤ 1.3 ×", and: [Self.recorded, Self.back], in: &report)
         }
         for series in measured.table.all { report.measured(series, prefix: "Changes") }
-        try Shell.run("rm -rf \"$1\"", [place])
     }
 
     private static let hashed = "find, sha256sum"
@@ -61,21 +60,25 @@ extension ForkBenchmark {
     private static let copied = "cp -a --reflink=auto, sync -f"
     private static let back = "rollback of it"
 
+    /// Each run has a root of its own, made beforehand: ext4 looks for new inodes in vain for minutes after many were freed.
     private func promotions(_ measured: inout Acts, rounds: Int, upper: String) throws {
-        let copy = "\(place)/copy"
+        for name in (0..<rounds).flatMap({ ["\(place)/root\($0)", "\(place)/copy\($0)"] }) {
+            try Shell.run("mkdir \"$2\"; cp -a --parents \"$1\" \"$2\"", [live, name])
+        }
         for round in 0..<rounds {
             for isPeer in [true, false].shuffled() {
+                try Shell.settle(scratch)
                 if isPeer {
-                    try Shell.run("rm -rf \"$2\"; cp -a \"$1\" \"$2\"", [live, copy])
-                    try Shell.settle(scratch)
+                    let copy = "\(place)/copy\(round)" + live
                     let line = "cp -a --reflink=auto \"$1/.\" \"$2\" && sync -f \"$2\""
                     measured.table.note(Self.copied, try Shell.run(line, [upper, copy]))
-                    try Shell.run("rm -rf \"$1\"", [copy])
                 } else {
-                    try measured.act("promote", as: Self.promoted, ["id=r\(round)"])
-                    try measured.act("rollback", as: Self.back, ["id=r\(round)"])
+                    try measured.act("promote", as: Self.promoted, ["id=r\(round)", "root=\(place)/root\(round)"])
                 }
             }
+        }
+        for round in 0..<rounds {
+            try measured.act("rollback", as: Self.back, ["id=r\(round)", "root=\(place)/root\(round)"])
         }
     }
 

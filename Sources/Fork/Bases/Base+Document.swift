@@ -13,8 +13,15 @@ internal import Linux
 extension Base {
     static let format = "grace.base.v1"
 
-    var json: JSON {
-        .object(["format": .string(Self.format), "entries": .array(entries.map(\.json))])
+    /// Canonical JSON (RFC 8785), made like a change set's manifest.
+    public var document: Data {
+        var bytes = Array("{\"entries\":[".utf8)
+        for (index, entry) in entries.enumerated() {
+            if index > 0 { bytes.append(UInt8(ascii: ",")) }
+            bytes += entry.canonical
+        }
+        bytes += "],\"format\":\(JSON.string(Self.format).canonicalText)}".utf8
+        return Data(bytes)
     }
 
     /// Reads a base document; only the very bytes that ``document`` would write are taken.
@@ -32,27 +39,34 @@ extension Base {
 }
 
 extension BaseEntry {
-    var json: JSON {
-        var entry: [String: JSON] = [
-            "path": .string(Data(path.bytes).base64URL), "display": .string(TextEscaping.path(path)),
-        ]
+    /// The entry in its canonical form, written without making a value of it first: there may be a million of them.
+    var canonical: [UInt8] {
+        var object = CanonicalObject()
+        var file: FileState?
+        if case .present(let state) = state { file = state }
+        if let content = file?.content { object.add("content", content.hex) }
+        if let device = file?.device { object.add("device", device.text) }
+        object.add("display", TextEscaping.path(path))
+        if let file { object.add("gid", String(file.gid)) }
+        if let target = file?.linkTarget { object.add("link_target", target.base64URL) }
+        if let listing = file?.listing { object.add("listing", .array(listing.map { .string($0.base64URL) })) }
+        if let file { object.add("mode", String(file.mode)) }
+        object.add("path", Data(path.bytes).base64URL)
+        if let size = file?.size { object.add("size", String(size)) }
         switch state {
-        case .absent: entry["state"] = "absent"
-        case .movedUnderFork: entry["state"] = "moved"
-        case .present(let state):
-            entry["state"] = "present"
-            entry["type"] = .string(state.type.rawValue)
-            entry["mode"] = .string(String(state.mode))
-            entry["uid"] = .string(String(state.uid))
-            entry["gid"] = .string(String(state.gid))
-            if !state.xattrs.isEmpty { entry["xattrs"] = .object(state.xattrs.mapValues { .string($0.base64URL) }) }
-            if let target = state.linkTarget { entry["link_target"] = .string(target.base64URL) }
-            if let size = state.size { entry["size"] = .string(String(size)) }
-            if let content = state.content { entry["content"] = .string(content.hex) }
-            if let device = state.device { entry["device"] = .string(device.text) }
-            if let listing = state.listing { entry["listing"] = .array(listing.map { .string($0.base64URL) }) }
+        case .absent: object.add("state", "absent")
+        case .movedUnderFork: object.add("state", "moved")
+        case .present: object.add("state", "present")
         }
-        return .object(entry)
+        if let file {
+            object.add("type", file.type.rawValue)
+            object.add("uid", String(file.uid))
+            if !file.xattrs.isEmpty {
+                object.add("xattrs", .object(file.xattrs.mapValues { .string($0.base64URL) }))
+            }
+        }
+        object.finish()
+        return object.bytes
     }
 
     init(reading reader: ManifestReader) throws {

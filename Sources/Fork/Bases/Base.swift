@@ -1,5 +1,4 @@
 public import Documents
-public import FoundationEssentials
 public import Linux
 
 /// The pre-images of a change set on one host: what every touched path, and every path declared as read, was when the
@@ -34,9 +33,6 @@ public struct Base: Sendable, Equatable {
         }
     }
 
-    /// Canonical JSON (RFC 8785), made like a change set's manifest; see `Base+Document.swift`.
-    public var document: Data { json.canonical }
-
     /// The SHA-256 of ``document``.
     public var digest: Digest { Digest(of: document) }
 
@@ -55,18 +51,28 @@ public struct Base: Sendable, Equatable {
     /// Reads what is at `paths` below `root` now. Symbolic links are never followed, below `root` not even in the middle of
     /// a path: such a path is absent. Directories are taken without their listing.
     public static func capture(paths: [BytePath], root: String = "/") throws -> Base {
-        let tree = try TreeReader(root: BytePath(root))
+        var tree = TreeCursor(try TreeReader(root: BytePath(root)))
         return try Base(
-            Set(paths).map { BaseEntry(path: $0, state: try tree.state(at: $0, withListing: false)) })
+            Set(paths).sorted().map { BaseEntry(path: $0, state: try tree.state(at: $0, withListing: false)) })
     }
 
-    /// Every path below `root` that is no longer what this base says, in path order.
+    /// Every path below `root` that is no longer what this base says, in path order. Many are looked at on every processor.
     public func conflicts(root: String = "/") throws -> [Conflict] {
         let tree = try TreeReader(root: BytePath(root))
+        let parts = stride(from: 0, to: entries.count, by: Self.part).map {
+            entries[$0..<min($0 + Self.part, entries.count)]
+        }
+        return try Threads.map("conflicts", parts) { try Self.conflicts($0, tree) }.flatMap { $0 }
+    }
+
+    private static let part = 64
+
+    private static func conflicts(_ entries: ArraySlice<BaseEntry>, _ tree: TreeReader) throws -> [Conflict] {
+        var cursor = TreeCursor(tree)
         return try entries.compactMap { entry in
             var listed = false
             if case .present(let state) = entry.state { listed = state.listing != nil }
-            let found = try tree.state(at: entry.path, withListing: listed)
+            let found = try cursor.state(at: entry.path, withListing: listed)
             guard found != entry.state || entry.state == .movedUnderFork else { return nil }
             return Conflict(path: entry.path, expected: entry.state, found: found)
         }

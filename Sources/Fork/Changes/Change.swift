@@ -93,6 +93,6 @@ extension Change: Codable {
     }
 
     public func encode(to encoder: any Encoder) throws {
-        try manifestJSON.encode(to: encoder)
+        try JSON(parsing: Data(canonicalManifest)).encode(to: encoder)
     }
 }

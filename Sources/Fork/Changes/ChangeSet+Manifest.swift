@@ -19,7 +19,7 @@ extension ChangeSet {
         try body(Data("{\"changes\":[".utf8))
         for (index, change) in changes.enumerated() {
             if index > 0 { try body(Data(",".utf8)) }
-            try body(change.manifestJSON.canonical)
+            try body(Data(change.canonicalManifest))
         }
         try body(Data("],\"format\":\(JSON.string(Self.format).canonicalText)}".utf8))
     }
@@ -46,23 +46,26 @@ extension ChangeSet {
 }
 
 extension Change {
-    var manifestJSON: JSON {
-        var entry: [String: JSON] = [
-            "kind": .string(kind.rawValue), "type": .string(type.rawValue),
-            "path": .string(Data(path.bytes).base64URL), "display": .string(TextEscaping.path(path)),
-        ]
-        guard kind != .delete else { return .object(entry) }
-        entry["mode"] = .string(String(mode))
-        entry["uid"] = .string(String(uid))
-        entry["gid"] = .string(String(gid))
-        if !xattrs.isEmpty { entry["xattrs"] = .object(xattrs.mapValues { .string($0.base64URL) }) }
-        if let linkTarget { entry["link_target"] = .string(linkTarget.base64URL) }
-        if let size { entry["size"] = .string(String(size)) }
-        if let content { entry["content"] = .string(content.hex) }
-        if let hardLinkGroup { entry["hard_link_group"] = .string(String(hardLinkGroup)) }
-        if let modified { entry["modified"] = .string(String(modified)) }
-        if let device { entry["device"] = .string(device.text) }
-        return .object(entry)
+    /// The entry in its canonical form, written without making a value of it first: there may be a million of them.
+    var canonicalManifest: [UInt8] {
+        var object = CanonicalObject()
+        let isThere = kind != .delete
+        if isThere, let content { object.add("content", content.hex) }
+        if isThere, let device { object.add("device", device.text) }
+        object.add("display", TextEscaping.path(path))
+        if isThere { object.add("gid", String(gid)) }
+        if isThere, let hardLinkGroup { object.add("hard_link_group", String(hardLinkGroup)) }
+        object.add("kind", kind.rawValue)
+        if isThere, let linkTarget { object.add("link_target", linkTarget.base64URL) }
+        if isThere { object.add("mode", String(mode)) }
+        if isThere, let modified { object.add("modified", String(modified)) }
+        object.add("path", Data(path.bytes).base64URL)
+        if isThere, let size { object.add("size", String(size)) }
+        object.add("type", type.rawValue)
+        if isThere { object.add("uid", String(uid)) }
+        if isThere, !xattrs.isEmpty { object.add("xattrs", .object(xattrs.mapValues { .string($0.base64URL) })) }
+        object.finish()
+        return object.bytes
     }
 
     init(reading reader: ManifestReader) throws {

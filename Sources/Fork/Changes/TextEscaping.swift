@@ -12,7 +12,11 @@ enum TextEscaping {
 
     /// A path: tabs and line feeds are escaped too, and a backslash is doubled, so that two paths never look the same.
     static func path(_ path: BytePath) -> String {
-        escape(path.bytes.flatMap { $0 == UInt8(ascii: "\\") ? [$0, $0] : [$0] }, keepingTabs: false)
+        // Nearly every path: printable ASCII, which stays as it is.
+        if path.bytes.allSatisfy({ $0 >= 0x20 && $0 < 0x7f && $0 != UInt8(ascii: "\\") }) {
+            return String(decoding: path.bytes, as: UTF8.self)
+        }
+        return escape(path.bytes.flatMap { $0 == UInt8(ascii: "\\") ? [$0, $0] : [$0] }, keepingTabs: false)
     }
 
     private static func escape(_ bytes: [UInt8], keepingTabs: Bool) -> String {

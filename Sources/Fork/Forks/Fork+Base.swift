@@ -19,16 +19,25 @@ extension Fork {
     /// - Throws: ``ForkError``, `SystemError`.
     public func base(of changes: ChangeSet, reads: [String] = [], blobs: BlobStore? = nil) throws -> Base {
         var entries: [BytePath: BaseEntry.State] = [:]
-        for subject in try subjects(of: changes, reads: reads) {
-            let state = try state(of: subject, among: changes)
-            // A path both deleted and declared as read is taken with its listing.
-            if case .present(let known)? = entries[subject.path], known.listing != nil { continue }
-            entries[subject.path] = state
-            guard let blobs, case .present(let file) = state, let size = file.size, size <= Int64(ChangeSet.diffLimit),
-                changes[subject.path].map({ $0.kind != .metadata }) ?? false, let node = subject.node?.top
-            else { continue }
-            try blobs.put(file: node.contents())
+        var waiting: [Subject] = []
+        func look() throws {
+            let subjects = waiting
+            waiting = []
+            let states = try Threads.map("pre-images", subjects) {
+                try self.state(of: $0, among: changes, keepingIn: blobs)
+            }
+            for (subject, state) in zip(subjects, states) {
+                // A path both deleted and declared as read is taken with its listing.
+                if case .present(let known)? = entries[subject.path], known.listing != nil { continue }
+                entries[subject.path] = state
+            }
         }
+        try forEachSubject(of: changes, reads: reads) {
+            waiting.append($0)
+            // Each may hold a directory open.
+            if waiting.count >= 256 { try look() }
+        }
+        try look()
         try blobs?.flush()
         return try Base(entries.map { BaseEntry(path: $0.key, state: $0.value) })
     }
@@ -36,37 +45,43 @@ extension Fork {
     /// Which touched or declared paths live has changed since the fork was made, sorted; the snapshot's are never among them. No
     /// content is read.
     public func touchedSinceFork(_ changes: ChangeSet, reads: [String] = []) throws -> [BytePath] {
-        let moved = try subjects(of: changes, reads: reads).filter { try hasMoved($0, among: changes) }
-        return Set(moved.map(\.path)).sorted()
+        var moved: Set<BytePath> = []
+        try forEachSubject(of: changes, reads: reads) {
+            if try hasMoved($0, among: changes) { moved.insert($0.path) }
+        }
+        return moved.sorted()
     }
 
     /// A watch over what a trial depends on on live: the touched and declared paths that no snapshot covers.
     public func watch(_ changes: ChangeSet, reads: [String] = []) throws -> FileWatch {
-        try FileWatch(paths: subjects(of: changes, reads: reads).filter { $0.node?.isSnapshot != true }.map(\.path))
+        var paths: [BytePath] = []
+        try forEachSubject(of: changes, reads: reads) { if $0.node?.isSnapshot != true { paths.append($0.path) } }
+        return try FileWatch(paths: paths)
     }
 
     /// A path of a base.
-    private struct Subject {
+    private struct Subject: Sendable {
         var path: BytePath
         var node: MergedNode?
         /// The directory's names matter.
         var withListing: Bool
     }
 
-    private func subjects(of changes: ChangeSet, reads: [String]) throws -> [Subject] {
-        var views: [String: MergedView] = [:]
+    /// Hands out every path of a base, one after another: as many directories are open as the deepest of them lies deep.
+    private func forEachSubject(of changes: ChangeSet, reads: [String], _ body: (Subject) throws -> Void) throws {
+        var cursors: [String: MergedCursor] = [:]
         func find(_ path: BytePath) throws -> MergedNode? {
             guard let mount = mount(of: path) else { return nil }
-            let view = try views[mount] ?? view(of: mount)
-            views[mount] = view
-            return try view.node(Self.components(of: path, below: mount))
+            if cursors[mount] == nil { cursors[mount] = MergedCursor(try view(of: mount)) }
+            return try cursors[mount]?.node(Self.components(of: path, below: mount))
         }
-        var subjects: [Subject] = []
+        var count = 0
         func add(_ path: BytePath, _ node: MergedNode?, recursively: Bool, depth: Int = 0) throws {
             let isDirectory = node?.top.type == .directory
-            subjects.append(Subject(path: path, node: node, withListing: recursively && isDirectory))
+            count += 1
+            try body(Subject(path: path, node: node, withListing: recursively && isDirectory))
             guard recursively, isDirectory, let below = try node?.directory() else { return }
-            guard depth < 2048, subjects.count < 2_000_000 else {
+            guard depth < 2048, count < 2_000_000 else {
                 throw ForkError.malformed(
                     "\(path.display) holds too much to be recorded: name the paths that matter instead.")
             }
@@ -84,7 +99,19 @@ extension Fork {
             let paths = matches.isEmpty ? [BytePath(pattern)] : matches
             for path in paths where ChangeSet.isCanonical(path) { try add(path, find(path), recursively: true) }
         }
-        return subjects
+    }
+
+    /// What a path was; where it is a changed text file its old content is kept in `blobs`.
+    private func state(of subject: Subject, among changes: ChangeSet, keepingIn blobs: BlobStore?) throws
+        -> BaseEntry.State
+    {
+        let state = try state(of: subject, among: changes)
+        if let blobs, case .present(let file) = state, let size = file.size, size <= Int64(ChangeSet.diffLimit),
+            changes[subject.path].map({ $0.kind != .metadata }) ?? false, let node = subject.node?.top
+        {
+            try blobs.put(file: node.contents())
+        }
+        return state
     }
 
     private func state(of subject: Subject, among changes: ChangeSet) throws -> BaseEntry.State {
@@ -126,13 +153,15 @@ extension Fork {
         let xattrs = try node.allXattrs()
         guard OverlayMarks.isCopiedUp(xattrs) else { return false }
         let view = try view(of: mount)
-        guard let parent = try view.node(relative.dropLast()), !parent.isSnapshot, isLater(parent.top.status.modified)
+        var cursor = MergedCursor(view)
+        guard let parent = try cursor.node(relative.dropLast()), !parent.isSnapshot, isLater(parent.top.status.modified)
         else {
             return false
         }
         for deleted in changes.changes where deleted.kind == .delete || deleted.kind == .replace {
             guard let home = self.mount(of: deleted.path) else { continue }
-            let old = try self.view(of: home).node(Self.components(of: deleted.path, below: home))
+            var cursor = MergedCursor(try self.view(of: home))
+            let old = try cursor.node(Self.components(of: deleted.path, below: home))
             if let old, OverlayMarks.origin(xattrs, isInode: old.top.status.inode) { return false }
         }
         return true

@@ -75,15 +75,30 @@ struct MergedView {
         guard let snapshot = root.snapshot else { return MergedNode(top: below, isSnapshot: false, hidden: nil) }
         return MergedNode(top: try Node(root: snapshot, shown: root.shown), isSnapshot: true, hidden: below)
     }
+}
+
+/// Finds entries of a view one after another. The directories that consecutive paths share are opened once, and no others are held.
+struct MergedCursor {
+    private let view: MergedView
+    private var names: [[UInt8]] = []
+    private var directories: [MergedDirectory] = []
+
+    init(_ view: MergedView) { self.view = view }
 
     /// The entry with these names one below the other.
-    func node(_ components: some Collection<[UInt8]>) throws -> MergedNode? {
-        guard let last = components.reversed().first else { return try rootNode() }
-        var directory = root
-        for name in components.dropLast() {
-            guard let next = try directory.child(name), next.top.type == .directory else { return nil }
-            directory = try next.directory()
+    mutating func node(_ components: some BidirectionalCollection<[UInt8]>) throws -> MergedNode? {
+        guard let last = components.last else { return try view.rootNode() }
+        let above = Array(components.dropLast())
+        let shared = zip(names, above).prefix { $0 == $1 }.count
+        names.removeLast(names.count - shared)
+        directories.removeLast(directories.count - shared)
+        for name in above[shared...] {
+            guard let next = try (directories.last ?? view.root).child(name), next.top.type == .directory else {
+                return nil
+            }
+            directories.append(try next.directory())
+            names.append(name)
         }
-        return try directory.child(last)
+        return try (directories.last ?? view.root).child(last)
     }
 }

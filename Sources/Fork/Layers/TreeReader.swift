@@ -32,16 +32,35 @@ struct TreeReader {
             return nil
         }
     }
+}
+
+/// Looks at entries of a tree one after another; the directory that consecutive paths share is opened once.
+struct TreeCursor {
+    private let tree: TreeReader
+    private var shared: (path: BytePath, directory: Descriptor?)?
+
+    init(_ tree: TreeReader) { self.tree = tree }
+
+    private mutating func node(at path: BytePath) throws -> Node? {
+        let name = path.last
+        guard !name.isEmpty else { return try tree.node(at: path) }
+        let parent = path.parent
+        if shared?.path != parent {
+            shared = (parent, try tree.directory(parent.components))
+        }
+        guard let directory = shared?.directory else { return nil }
+        return try Node(name, in: directory, shown: path)
+    }
 
     /// What is at `path`.
-    func state(at path: BytePath, withListing: Bool) throws -> BaseEntry.State {
+    mutating func state(at path: BytePath, withListing: Bool) throws -> BaseEntry.State {
         for _ in 0..<5 {
             do {
                 guard let node = try node(at: path) else { return .absent }
                 let names = withListing && node.type == .directory ? try node.directory().sortedNames() : nil
                 return .present(try FileState(reading: node, listing: names))
             } catch let error as SystemError where [ENOENT, ENOTDIR, ELOOP].contains(error.code) {
-                continue  // It went away between two calls: look again.
+                shared = nil  // It went away between two calls: look again.
             } catch ForkError.unstable {
                 continue
             }
@@ -61,11 +80,10 @@ extension FileState {
         case .symlink: linkTarget = try node.linkTarget()
         case .file:
             let file = try node.contents()
-            let before = try Files.status(of: file)
             content = try FileBytes(file).digest()
             let after = try Files.status(of: file)
-            guard before.identity == node.status.identity, before.size == after.size, before.modified == after.modified,
-                before.changed == after.changed, before.changed == node.status.changed
+            guard after.identity == node.status.identity, after.size == node.status.size,
+                after.modified == node.status.modified, after.changed == node.status.changed
             else { throw ForkError.unstable(path: node.shown, reason: "someone writes it") }
             size = after.size
         case .directory, .fifo, .socket, .device: break

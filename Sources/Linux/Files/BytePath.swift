@@ -26,6 +26,10 @@ public struct BytePath: Sendable, Hashable, Comparable, ExpressibleByStringLiter
     /// `bytes` as ``display`` shows them: the longest valid pieces as text, every other byte escaped.
     public static func display(_ bytes: some Sequence<UInt8>) -> String {
         var rest = Array(bytes)[...]
+        // Nearly every path: printable ASCII, which is shown as it is.
+        if rest.allSatisfy({ $0 >= 0x20 && $0 < 0x7f && $0 != UInt8(ascii: "\\") }) {
+            return String(decoding: rest, as: UTF8.self)
+        }
         var result = ""
         while let first = rest.first {
             let length = first < 0x80 ? 1 : first >= 0xF0 ? 4 : first >= 0xE0 ? 3 : 2
@@ -58,8 +62,20 @@ public struct BytePath: Sendable, Hashable, Comparable, ExpressibleByStringLiter
     /// Whether it begins at the root.
     public var isAbsolute: Bool { bytes.first == UInt8(ascii: "/") }
 
+    /// Where the last name begins, in a path that has names and no empty one and no `.` among them; `nil` for any other.
+    private var lastOfPlain: Int? {
+        guard let end = bytes.last, end != UInt8(ascii: "/") else { return nil }
+        var start = bytes.first == UInt8(ascii: "/") ? 1 : 0
+        for index in start...bytes.count where index == bytes.count || bytes[index] == UInt8(ascii: "/") {
+            if index == start || index == start + 1 && bytes[start] == UInt8(ascii: ".") { return nil }
+            if index < bytes.count { start = index + 1 }
+        }
+        return start
+    }
+
     /// The path without its last name: `/` above `/a`, `.` above a lone name.
     public var parent: BytePath {
+        if let last = lastOfPlain, last > 1 { return BytePath(bytes: Array(bytes[..<(last - 1)])) }
         let names = components.dropLast()
         if names.isEmpty { return isAbsolute ? "/" : "." }
         let joined = Array(names.joined(separator: [UInt8(ascii: "/")]))
@@ -67,11 +83,19 @@ public struct BytePath: Sendable, Hashable, Comparable, ExpressibleByStringLiter
     }
 
     /// The last name; empty for `/`.
-    public var last: [UInt8] { components.last ?? [] }
+    public var last: [UInt8] {
+        if let last = lastOfPlain { return Array(bytes[last...]) }
+        return components.last ?? []
+    }
 
     /// Whether this is `other` or lies below it, by names.
     public func isInside(_ other: BytePath) -> Bool {
-        isAbsolute == other.isAbsolute && components.starts(with: other.components)
+        if other.bytes == [UInt8(ascii: "/")] { return isAbsolute }
+        if lastOfPlain != nil, other.lastOfPlain != nil {
+            let count = other.bytes.count
+            return bytes.starts(with: other.bytes) && (bytes.count == count || bytes[count] == UInt8(ascii: "/"))
+        }
+        return isAbsolute == other.isAbsolute && components.starts(with: other.components)
     }
 
     /// Runs `body` with the NUL-terminated bytes.
@@ -79,10 +103,10 @@ public struct BytePath: Sendable, Hashable, Comparable, ExpressibleByStringLiter
     /// - Throws: `SystemError` EINVAL where a byte is NUL (the kernel would see a shorter path), and what `body` throws.
     public func withCString<T>(_ body: (UnsafePointer<CChar>) throws -> T) throws -> T {
         guard !bytes.contains(0) else { throw SystemError(call: "path", subject: display, code: 22) }
-        var terminated = bytes.map { CChar(bitPattern: $0) }
-        terminated.append(0)
-        return try terminated.withUnsafeBufferPointer { buffer in
+        return try withUnsafeTemporaryAllocation(of: CChar.self, capacity: bytes.count + 1) { buffer in
             guard let base = buffer.baseAddress else { throw SystemError(call: "path", subject: display, code: 22) }
+            for (index, byte) in bytes.enumerated() { base[index] = CChar(bitPattern: byte) }
+            base[bytes.count] = 0
             return try body(base)
         }
     }

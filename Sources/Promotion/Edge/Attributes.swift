@@ -59,27 +59,37 @@ extension FileCalls {
                 ? try Files.open(".", flags: flags, at: place.directory)
                 : try Files.open(BytePath(bytes: place.name), flags: flags, at: place.directory)
         }
+        _ = try apply(attributes, to: file, at: place, inode: inode)
+    }
+
+    /// The same for an inode that is open, in any way; `place` is where it lies.
+    ///
+    /// - Returns: The number of the inode.
+    func apply(_ attributes: Attributes, to file: Descriptor, at place: Place, inode: UInt64? = nil) throws -> UInt64 {
         defer { withExtendedLifetime(file) {} }
         var now = try status(of: file, shown: place.shown)
         guard inode == nil || now.inode == inode else {
             throw SystemError(call: "chown", subject: place.shown.display, code: ESTALE)
         }
+        let isOwned = now.uid == attributes.uid && now.gid == attributes.gid
         // chown first: it clears setuid bits and file capabilities.
-        if now.uid != attributes.uid || now.gid != attributes.gid {
+        if !isOwned {
             try call(.chown, place.shown) {
                 guard fchownat(file.raw, "", attributes.uid, attributes.gid, Self.emptyPath) == 0 else {
                     throw SystemError(call: "fchownat", subject: "", code: errno)
                 }
             }
         }
-        try setXattrs(attributes.xattrs, at: place)
-        now = try status(of: file, shown: place.shown)
+        let hasSet = try setXattrs(attributes.xattrs, at: place)
+        // Access control lists are part of the mode, and a new owner clears bits of it.
+        if !isOwned || hasSet { now = try status(of: file, shown: place.shown) }
         if !attributes.isLink && now.mode != attributes.mode {
             try call(.chmod, place.shown) { try Files.chmod("/proc/self/fd/\(file.raw)", attributes.mode) }
         }
         if let modified = attributes.modified, now.modified.total != modified {
             try setModified(modified, of: file, shown: place.shown)
         }
+        return now.inode
     }
 
     /// Sets the time of modification of an open file or directory, opened in any way.
@@ -96,14 +106,19 @@ extension FileCalls {
         }
     }
 
-    private func setXattrs(_ wanted: [String: Data], at place: Place) throws {
+    /// - Returns: Whether anything was set or removed.
+    private func setXattrs(_ wanted: [String: Data], at place: Place) throws -> Bool {
+        var hasSet = false
         let present = try call(.status, place.shown) { try Files.xattrs(place.path) }
         for name in present.keys.sorted() where wanted[name] == nil && !Self.isKept(name) {
             try call(.xattr, place.shown) { try Files.removeXattr(place.path, name: name) }
+            hasSet = true
         }
         for (name, value) in wanted.sorted(by: { $0.key < $1.key }) where present[name] != value {
             try call(.xattr, place.shown) { try Files.setXattr(place.path, name: name, value: value) }
+            hasSet = true
         }
+        return hasSet
     }
 
     /// Attributes that are the kernel's own: overlayfs's marks, and labels that a security module gives to every inode.

@@ -6,9 +6,16 @@ internal import Linux
 /// Every file-system call of the promoter: first the edge is asked, then the kernel; errors name the path as people know it.
 struct FileCalls: Sendable {
     let edge: any FileEdge
+    /// Whether every call goes straight to the kernel: then nobody counts them, and several threads may make them.
+    let isKernel: Bool
+
+    init(edge: any FileEdge) {
+        self.edge = edge
+        isKernel = edge is KernelEdge
+    }
 
     func call<T>(_ kind: FileCall, _ shown: BytePath, _ body: () throws -> T) throws -> T {
-        try edge.will(kind, shown.display)
+        if !isKernel { try edge.will(kind, shown.display) }
         do {
             return try body()
         } catch let error as SystemError {
@@ -77,33 +84,63 @@ struct FileCalls: Sendable {
     func copy(_ blob: Descriptor, to target: Descriptor, shown: BytePath) throws -> (digest: Digest, size: Int64) {
         var digest = StreamingDigest()
         var offset: Int64 = 0
+        var endsInHole = false
+        let expected = try call(.status, shown) { try Files.status(of: blob) }.size
+        // One byte more than is expected: so one read of a small file shows its end too.
+        let room = Int(min(1 << 18, max(0, expected) + 1))
+        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: room, alignment: 4096)
+        defer { buffer.deallocate() }
         while true {
-            let piece = try call(.read, shown) { try Files.pread(blob, count: 1 << 18, offset: offset) }
-            if piece.isEmpty { break }
+            let count = try call(.read, shown) { try Self.read(blob, into: buffer, at: offset) }
+            let piece = UnsafeRawBufferPointer(rebasing: buffer[..<count])
             digest.update(piece)
             let start = offset
-            if piece.contains(where: { $0 != 0 }) {
-                try call(.write, shown) { try Self.write(piece, to: target, at: start) }
-            }
-            offset += Int64(piece.count)
+            let isHole = Self.isZero(piece)
+            if !isHole { try call(.write, shown) { try Self.write(piece, to: target, at: start) } }
+            if count > 0 { endsInHole = isHole }
+            offset += Int64(count)
+            if count < room { break }
         }
         let size = offset
-        try call(.truncate, shown) { try Files.truncate(target, to: size) }
+        if endsInHole { try call(.truncate, shown) { try Files.truncate(target, to: size) } }
         return (digest.finish(), size)
     }
 
-    private static func write(_ data: Data, to target: Descriptor, at offset: Int64) throws {
-        try data.withUnsafeBytes { bytes in
-            var done = 0
-            while done < bytes.count {
-                let count = pwrite(
-                    target.raw, bytes.baseAddress.map { $0 + done }, bytes.count - done, off_t(offset) + done)
-                if count < 0 {
-                    if errno == EINTR { continue }
-                    throw SystemError(call: "pwrite", subject: "", code: errno)
-                }
-                done += count
+    private static func isZero(_ bytes: UnsafeRawBufferPointer) -> Bool {
+        guard let start = bytes.baseAddress, let first = bytes.first else { return true }
+        // Every byte is the one before it, and the first is zero.
+        return first == 0 && memcmp(start, start + 1, bytes.count - 1) == 0
+    }
+
+    /// Fills the buffer; less than that is the end of the file.
+    private static func read(_ file: Descriptor, into buffer: UnsafeMutableRawBufferPointer, at offset: Int64) throws
+        -> Int
+    {
+        var done = 0
+        while done < buffer.count {
+            let count = pread(
+                file.raw, buffer.baseAddress.map { $0 + done }, buffer.count - done, off_t(offset) + done)
+            if count < 0 {
+                if errno == EINTR { continue }
+                throw SystemError(call: "pread", subject: "", code: errno)
             }
+            done += count
+            // A regular file gives less than it was asked for at its end alone.
+            if count == 0 || done < buffer.count { break }
+        }
+        return done
+    }
+
+    private static func write(_ bytes: UnsafeRawBufferPointer, to target: Descriptor, at offset: Int64) throws {
+        var done = 0
+        while done < bytes.count {
+            let count = pwrite(
+                target.raw, bytes.baseAddress.map { $0 + done }, bytes.count - done, off_t(offset) + done)
+            if count < 0 {
+                if errno == EINTR { continue }
+                throw SystemError(call: "pwrite", subject: "", code: errno)
+            }
+            done += count
         }
     }
 

@@ -15,21 +15,19 @@ extension FileMoves {
     /// Everything that speaks against going back, before anything is touched.
     func conflictsOfGoingBack(_ care: Care) throws -> [Conflict] {
         let post = try Base.postImages(of: changeSet, base: base)
-        var found: [Conflict] = []
-        for number in journal.steps.indices {
-            switch try position(number) {
+        return try forEach(Array(journal.steps.indices)) { moves, number -> [Conflict] in
+            switch try moves.position(number) {
             case .foreign:
-                let named = try conflicts(number, with: post)
-                found += named.isEmpty ? [foreign(number)] : named
+                let named = try moves.conflicts(number, with: post)
+                return named.isEmpty ? [moves.foreign(number)] : named
             case .old:
-                if care == .strict { found.append(foreign(number)) }
+                return care == .strict ? [moves.foreign(number)] : []
             case .new:
                 // Half-set metadata is neither old nor new.
-                if care == .halfDone && journal.steps[number].action == .metadata { continue }
-                found += try conflicts(number, with: post)
+                if care == .halfDone && moves.journal.steps[number].action == .metadata { return [] }
+                return try moves.conflicts(number, with: post)
             }
-        }
-        return found
+        }.flatMap { $0 }
     }
 
     /// Takes every move back, the last first. Moves that did not happen are passed over, so it can be killed and run again.
@@ -38,13 +36,19 @@ extension FileMoves {
     ///   moves again that were taken back by then.
     func goBack(_ care: Care) throws {
         let post = try Base.postImages(of: changeSet, base: base)
-        for number in journal.steps.indices.reversed() {
-            switch try position(number) {
-            case .old: continue
-            case .foreign: throw MoveConflict(conflicts: [foreign(number)])
-            case .new: break
-            }
-            try retreat(number, care, post)
+        let steps = journal.steps
+        let all = steps.indices.reversed()
+        // What was set in place was set last.
+        let moves = sharingParents()
+        for number in all where steps[number].action == .metadata { try moves.goBack(number, care, post) }
+        _ = try forEach(all.filter { steps[$0].action != .metadata }) { try $0.goBack($1, care, post) }
+    }
+
+    private func goBack(_ number: Int, _ care: Care, _ post: Base) throws {
+        switch try position(number) {
+        case .old: return
+        case .foreign: throw MoveConflict(conflicts: [foreign(number)])
+        case .new: try retreat(number, care, post)
         }
     }
 

@@ -8,6 +8,14 @@ struct MoveConflict: Error {
 }
 
 extension FileMoves {
+    /// Makes every move. What is moved by name comes before what is set in place, which a reader could see half-done.
+    func advance() throws {
+        let steps = journal.steps
+        _ = try forEach(steps.indices.filter { steps[$0].action != .metadata }) { try $0.advance($1) }
+        let moves = sharingParents()
+        for number in steps.indices where steps[number].action == .metadata { try moves.advance(number) }
+    }
+
     /// Makes the move `number`, where live still is what the base says at this very moment.
     func advance(_ number: Int) throws {
         let step = journal.steps[number]
@@ -89,8 +97,10 @@ extension FileMoves {
     /// Everything once more, by fresh walks from the root, when all moves are made: what is live is what was promoted, and no
     /// displaced file was written meanwhile.
     func verifyNew() throws {
-        for number in journal.steps.indices {
-            guard try position(number) == .new else { throw MoveConflict(conflicts: [foreign(number)]) }
+        _ = try forEach(Array(journal.steps.indices)) { moves, number in
+            guard try moves.position(number) == .new else {
+                throw MoveConflict(conflicts: [moves.foreign(number)])
+            }
         }
         let changed = try changedPreImages()
         if !changed.isEmpty { throw MoveConflict(conflicts: changed.map(foreign)) }
@@ -98,12 +108,14 @@ extension FileMoves {
 
     /// The steps whose displaced file somebody wrote to after all, through a descriptor opened before.
     func changedPreImages() throws -> [Int] {
-        try journal.steps.indices.filter { number in
-            let step = journal.steps[number]
-            guard step.action == .exchange || step.action == .remove, let size = step.oldSize,
-                let status = try hidden(number).flatMap({ try calls.status($0) })
-            else { return false }
-            return String(status.size) != size || String(status.modified.total) != step.oldModified
+        let displaced = journal.steps.indices.filter {
+            [.exchange, .remove].contains(journal.steps[$0].action) && journal.steps[$0].oldSize != nil
         }
+        return try forEach(displaced) { moves, number -> Int? in
+            let step = moves.journal.steps[number]
+            guard let status = try moves.hidden(number).flatMap({ try moves.calls.status($0) }) else { return nil }
+            let isAsBefore = String(status.size) == step.oldSize && String(status.modified.total) == step.oldModified
+            return isAsBefore ? nil : number
+        }.compactMap { $0 }
     }
 }

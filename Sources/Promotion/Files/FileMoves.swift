@@ -3,6 +3,7 @@ internal import Fork
 internal import FoundationEssentials
 internal import Glibc
 internal import Linux
+internal import Synchronization
 
 /// The moves of one promotion on live, forward and back, told from its journal alone.
 ///
@@ -17,6 +18,8 @@ struct FileMoves {
     let blobs: BlobStore
     /// By step; `nil` before staging, and for steps that stage nothing.
     var staged: [UInt64?]
+    /// Keeps the parent directory that consecutive steps share open; `nil`: each step walks to it anew.
+    private var shared: SharedParent?
 
     init(_ promoter: Promoter, _ journal: PromotionJournal, _ changeSet: ChangeSet, _ base: Base) throws {
         self.journal = journal
@@ -47,25 +50,72 @@ struct FileMoves {
         case foreign
     }
 
-    func live(_ step: Int) throws -> Place { try root.place(journal.steps[step].path) }
+    func live(_ step: Int) throws -> Place {
+        let path = journal.steps[step].path
+        guard !path.last.isEmpty else { return try root.place(path) }
+        return Place(directory: try directory(journal.steps[step].parent), name: path.last, shown: path)
+    }
+
+    /// The open parent directory with that number.
+    private func directory(_ parent: Int) throws -> Descriptor {
+        if let known = shared?.directory(parent) { return known }
+        let directory = try root.directory(journal.parents[parent].path)
+        shared?.keep(directory, of: parent)
+        return directory
+    }
+
+    /// The same moves, with each parent directory walked to once for as many steps in a row as lie in it. Whoever moves a directory
+    /// away meanwhile is found out by ``verifyNew()``, which walks anew.
+    func sharingParents() -> FileMoves {
+        var moves = self
+        moves.shared = SharedParent()
+        return moves
+    }
+
+    /// Calls `body` for every one of the steps, each thread with parents of its own where there are many steps, in order where there
+    /// are few or somebody counts the calls.
+    func forEach<R: Sendable>(_ steps: [Int], _ body: @escaping @Sendable (FileMoves, Int) throws -> R) throws -> [R] {
+        guard calls.isKernel, steps.count >= Self.many else {
+            let moves = sharingParents()
+            return try steps.map { try body(moves, $0) }
+        }
+        let parts = stride(from: 0, to: steps.count, by: Self.part).map {
+            Array(steps[$0..<min($0 + Self.part, steps.count)])
+        }
+        return try Threads.map("promotion", parts) { part in
+            let moves = sharingParents()
+            return try part.map { try body(moves, $0) }
+        }.flatMap { $0 }
+    }
+
+    private static let many = 256
+    private static let part = 64
 
     /// The hidden directory in a parent directory: root's alone, so that nobody can bend what lies in it, and no old setuid
     /// program stays in reach.
     func stash(_ parent: Int) throws -> Place {
         let path = journal.parents[parent].path
         return Place(
-            directory: try root.directory(path), name: journal.stashName, shown: path.appending(journal.stashName))
+            directory: try directory(parent), name: journal.stashName, shown: path.appending(journal.stashName))
     }
 
     /// The hidden name of a step, in the open hidden directory; `nil` where that is gone.
     func hidden(_ step: Int) throws -> Place? {
-        let stash = try stash(journal.steps[step].parent)
         do {
-            let directory = try open(stash)
+            let (stash, directory) = try openStash(journal.steps[step].parent)
             return stash.below(directory, Array(String(step).utf8))
         } catch let error as SystemError where error.code == ENOENT {
             return nil
         }
+    }
+
+    /// The hidden directory in a parent directory, and it open.
+    func openStash(_ parent: Int) throws -> (Place, Descriptor) {
+        let stash = try stash(parent)
+        if let known = shared?.stash(parent) { return (stash, known) }
+        let directory = try open(stash)
+        shared?.keep(stash: directory, of: parent)
+        return (stash, directory)
     }
 
     func open(_ place: Place) throws -> Descriptor {
@@ -147,8 +197,9 @@ struct FileMoves {
         }
     }
 
-    /// Waits until names and hidden names of every parent directory are on disk.
+    /// Waits until names and hidden names of every parent directory are on disk: one barrier for many.
     func syncDirectories() throws {
+        if journal.parents.count > 16 { return try syncFileSystems() }
         for number in journal.parents.indices {
             let path = journal.parents[number].path
             guard let directory = try reachable(path) else { continue }
@@ -161,7 +212,7 @@ struct FileMoves {
     func syncFileSystems() throws {
         var seen: Set<DeviceNumber> = []
         for parent in journal.parents {
-            let directory = try root.directory(parent.path)
+            guard let directory = try reachable(parent.path) else { continue }
             let device = try calls.status(of: directory, shown: parent.path).device
             if seen.insert(device).inserted { try calls.syncFileSystem(of: directory, shown: parent.path) }
         }
@@ -188,4 +239,23 @@ struct FileMoves {
             return nil
         }
     }
+}
+
+/// The parent directory of the step before, and its hidden directory, kept open.
+private final class SharedParent: Sendable {
+    private struct Open: Sendable {
+        var parent: Int
+        var directory: Descriptor
+        var stash: Descriptor?
+    }
+    private let open = Mutex<Open?>(nil)
+
+    func directory(_ parent: Int) -> Descriptor? { open.withLock { $0?.parent == parent ? $0?.directory : nil } }
+    func stash(_ parent: Int) -> Descriptor? { open.withLock { $0?.parent == parent ? $0?.stash : nil } }
+
+    func keep(_ directory: Descriptor, of parent: Int) {
+        open.withLock { $0 = Open(parent: parent, directory: directory, stash: nil) }
+    }
+
+    func keep(stash: Descriptor, of parent: Int) { open.withLock { if $0?.parent == parent { $0?.stash = stash } } }
 }

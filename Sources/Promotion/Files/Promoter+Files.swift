@@ -11,14 +11,13 @@ extension Promoter {
     ///   inodes, hard links outside the set, Grace's own state), ``PromotionError/conflict(_:)`` where a parent is no longer what
     ///   the base says.
     public func plan(changeSet: ChangeSet, base: Base) throws -> PromotionPlan {
-        PromotionPlan(try makeJournal(id: "plan", changeSet: changeSet, base: base, apply: nil))
+        PromotionPlan(try makeJournal(id: "plan", PromotionDocuments(changeSet, base), apply: nil))
     }
 
-    func makeJournal(id: String, changeSet: ChangeSet, base: Base, apply: LiveApply?) throws -> PromotionJournal {
+    func makeJournal(id: String, _ documents: PromotionDocuments, apply: LiveApply?) throws -> PromotionJournal {
         var planner = Planner(
             root: try RootDirectory(root, calls: calls), calls: calls, blobs: blobs, state: stateBelowRoot,
-            changeSet: changeSet,
-            base: base)
+            documents: documents)
         let tag = String(UInt64.random(in: .min ... .max) | 1 << 63, radix: 16)
         return try planner.plan(id: id, tag: tag, apply: apply)
     }
@@ -53,16 +52,18 @@ extension Promoter {
         let lock = try store.lock()
         defer { lock.close() }
         guard try !store.exists(id) else { throw PromotionError.alreadyExists(id: id) }
+        let documents = PromotionDocuments(changeSet, base)
         try recordIntent(
             "promotion.intent",
             [
-                "id": .string(id), "promote": "files", "change_set": .string(changeSet.digest.hex),
-                "base": .string(base.digest.hex),
+                "id": .string(id), "promote": "files", "change_set": .string(documents.changeSetDigest.hex),
+                "base": .string(documents.baseDigest.hex),
             ])
-        try await Threads.run("promote") { try moveIn(id, changeSet, base, apply, watch, keeps) }
-        recordFact("promotion.committed", ["id": .string(id), "change_set": .string(changeSet.digest.hex)])
+        let journal = try await Threads.run("promote") { try moveIn(id, documents, apply, watch, keeps) }
+        recordFact(
+            "promotion.committed", ["id": .string(id), "change_set": .string(documents.changeSetDigest.hex)])
         do {
-            return try await finish(id)
+            return try await finish(id, journal, changeSet, base)
         } catch let error as PromotionError {
             throw error
         } catch {
@@ -72,17 +73,18 @@ extension Promoter {
 
     /// Everything up to `committed`.
     private func moveIn(
-        _ id: String, _ changeSet: ChangeSet, _ base: Base, _ apply: LiveApply?, _ watch: Double, _ keeps: Bool
-    ) throws {
+        _ id: String, _ documents: PromotionDocuments, _ apply: LiveApply?, _ watch: Double, _ keeps: Bool
+    ) throws -> PromotionJournal {
+        let (changeSet, base) = (documents.changeSet, documents.base)
         let found = try calls.call(.inspect, BytePath(root)) { try base.conflicts(root: root) }
         if !found.isEmpty { throw PromotionError.conflict(found) }
-        let journal = try makeJournal(id: id, changeSet: changeSet, base: base, apply: apply)
+        let journal = try makeJournal(id: id, documents, apply: apply)
         var moves = try FileMoves(self, journal, changeSet, base)
         let locks = try HostLocks(for: changeSet, root: moves.root, calls: calls)
         defer { withExtendedLifetime(locks) {} }
         do {
             try store.create(id)
-            try store.write(changeSet, base, of: id)
+            try store.write(documents, of: id)
             try store.write(journal, as: JournalStore.journal, of: id)
             try setPhase(.preparing, of: id)
             try moves.stage()
@@ -91,13 +93,14 @@ extension Promoter {
             try moves.syncFileSystems()
             try arm(id, watch: watch, keeps: keeps)
             try setPhase(.applying, of: id)
-            for number in journal.steps.indices { try moves.advance(number) }
+            try moves.advance()
             try moves.restoreTimes { !journal.parents[$0].changesNames }
             try setOwnDirectoryTimes(moves)
             try moves.syncDirectories()
             try moves.verifyNew()
             let times = try moves.parentTimes()
             try setPhase(.committed, of: id) { $0.parentTimes = times }
+            return journal
         } catch {
             try takeBack(id, moves, because: error)
         }
@@ -165,8 +168,9 @@ extension Promoter {
     }
 
     /// From `committed` on: `live.apply`, and files back if it fails.
-    func finish(_ id: String) async throws -> PromotionResult {
-        let (journal, changeSet, base) = try store.journal(of: id)
+    func finish(_ id: String, _ journal: PromotionJournal, _ changeSet: ChangeSet, _ base: Base) async throws
+        -> PromotionResult
+    {
         var result = PromotionResult(id: id, outcome: .promoted, paths: changeSet.changes.count)
         if let apply = journal.apply, !apply.isEmpty {
             try calls.edge.will(.run, "live.apply")

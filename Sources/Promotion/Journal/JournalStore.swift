@@ -69,11 +69,13 @@ struct JournalStore: Sendable {
     // MARK: documents
 
     func write(_ document: some Encodable, as name: String, of id: String) throws {
-        let body = try JSON(encoding: document)
-        let envelope: JSON = [
-            "format": .string(Self.format(name)), "digest": .string(Digest(of: body.canonical).hex), "body": body,
-        ]
-        try calls.replace(name, in: path(id), with: envelope.canonical)
+        let body = try JSON(encoding: document).canonical
+        var envelope = CanonicalObject()
+        envelope.add("body", canonical: body)
+        envelope.add("digest", Digest(of: body).hex)
+        envelope.add("format", Self.format(name))
+        envelope.finish()
+        try calls.replace(name, in: path(id), with: Data(envelope.bytes))
     }
 
     /// `nil` where the document was never written.
@@ -97,9 +99,9 @@ struct JournalStore: Sendable {
     private static func format(_ name: String) -> String { "grace.promotion.\(name.dropLast(5)).v1" }
 
     /// Keeps the change set and its base beside the journal, in their own canonical forms.
-    func write(_ changeSet: ChangeSet, _ base: Base, of id: String) throws {
-        try calls.replace(Self.changes, in: path(id), with: changeSet.manifest)
-        try calls.replace(Self.base, in: path(id), with: base.document)
+    func write(_ documents: PromotionDocuments, of id: String) throws {
+        try calls.replace(Self.changes, in: path(id), with: documents.manifest)
+        try calls.replace(Self.base, in: path(id), with: documents.document)
     }
 
     /// The journal with the change set and base that it names.
@@ -122,6 +124,25 @@ struct JournalStore: Sendable {
         try Self.check(id)
         guard try exists(id), let record = try phase(of: id) else { throw PromotionError.notFound(id: id) }
         return record
+    }
+}
+
+/// A change set and its base with their canonical forms, which are made once.
+struct PromotionDocuments: Sendable {
+    let changeSet: ChangeSet
+    let base: Base
+    let manifest: Data
+    let document: Data
+    let changeSetDigest: Digest
+    let baseDigest: Digest
+
+    init(_ changeSet: ChangeSet, _ base: Base) {
+        self.changeSet = changeSet
+        self.base = base
+        manifest = changeSet.manifest
+        document = base.document
+        changeSetDigest = Digest(of: manifest)
+        baseDigest = Digest(of: document)
     }
 }
 

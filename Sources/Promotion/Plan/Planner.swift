@@ -12,8 +12,9 @@ struct Planner {
     let blobs: BlobStore
     /// The promoter's state directory as seen below the root, which no change may touch; `nil` where it lies elsewhere.
     let state: BytePath?
-    let changeSet: ChangeSet
-    let base: Base
+    let documents: PromotionDocuments
+    private var changeSet: ChangeSet { documents.changeSet }
+    private var base: Base { documents.base }
 
     private var refusals: [String] = []
     private var conflicts: [Conflict] = []
@@ -35,14 +36,13 @@ struct Planner {
     }
 
     init(
-        root: RootDirectory, calls: FileCalls, blobs: BlobStore, state: BytePath?, changeSet: ChangeSet, base: Base
+        root: RootDirectory, calls: FileCalls, blobs: BlobStore, state: BytePath?, documents: PromotionDocuments
     ) {
         self.root = root
         self.calls = calls
         self.blobs = blobs
         self.state = state
-        self.changeSet = changeSet
-        self.base = base
+        self.documents = documents
     }
 
     mutating func plan(id: String, tag: String, apply: LiveApply?) throws -> PromotionJournal {
@@ -56,8 +56,8 @@ struct Planner {
         // In-place changes last: they are what a reader could see half-done.
         let ordered = steps.filter { $0.action != .metadata } + steps.filter { $0.action == .metadata }
         return PromotionJournal(
-            id: id, tag: tag, root: root.shown.string ?? root.shown.display, changeSet: changeSet.digest,
-            base: base.digest,
+            id: id, tag: tag, root: root.shown.string ?? root.shown.display, changeSet: documents.changeSetDigest,
+            base: documents.baseDigest,
             steps: ordered, parents: parents, apply: apply)
     }
 
