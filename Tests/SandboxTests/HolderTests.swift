@@ -14,12 +14,11 @@ import Testing
             defer { try? place.remove() }
             try #require(place.means == .image)
             let device = try DeviceHolder.device(named: place.directory)
-            let scratch = "\(directory)/scratch"
             let sandbox = try await Host.engine(directory).start(
                 SandboxSpecification(profile: Host.profile(), label: "holder"))
             try BoundedPlace.unmount(place.directory)
             func holders() -> [DeviceHolder] {
-                DeviceHolder.find(device, scratches: [scratch], forks: "\(directory)/none")
+                DeviceHolder.find(device, forks: "\(directory)/none")
             }
             let found = holders().filter { $0.kind == .sandbox }
             #expect(found.count == 1)

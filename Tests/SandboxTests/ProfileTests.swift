@@ -182,6 +182,15 @@ import Testing
         #expect(shown == profile)
     }
 
+    @Test func strictIsBoundedOnDiskAndAProfileThatExtendsItLiftsThatByNull() throws {
+        let strict = try ProfileTests.shipped.profile(named: "strict").limits
+        #expect(strict.disk == 256 << 20 && strict.inodes == 100_000)
+        for name in ["service", "package", "build", "ci"] {
+            let limits = try ProfileTests.shipped.profile(named: name).limits
+            #expect(limits.disk == nil && limits.inodes == nil, "\(name)")
+        }
+    }
+
     @Test func whatIsHardToWriteReadsBackToItself() throws {
         var profile = Profile(name: "odd", description: "a “b” \"c\": # d\n\te\u{202e}\u{7}", network: .egress)
         profile.egress = [
@@ -192,8 +201,8 @@ import Testing
         profile.environment["NUMBER"] = "1"
         profile.hide = ["/srv/a b", "/srv/- x: y"]
         profile.limits = SandboxLimits(
-            memory: 536_870_913, swap: 0, pids: 7, cpu: 0.30000000000000004, time: 0.00001, disk: 1 << 40, files: 16,
-            output: 0)
+            memory: 536_870_913, swap: 0, pids: 7, cpu: 0.30000000000000004, cpuWeight: 3, time: 0.00001, disk: 1 << 40,
+            inodes: 17, files: 16, output: 0)
         profile.require = [.mappedRoot]
         profile.optional = [.cpuLimit]
         profile.seccomp = SeccompPolicy(allow: ["@debug"], deny: ["chroot"], quiet: ["bind"])

@@ -2,7 +2,7 @@ internal import Linux
 
 extension Preparation {
     /// Notes which file systems the layers stand on, for `grace doctor --holds`: the layers are private copies of mounts, which no
-    /// mount table shows, and keep a file system busy that the host has long unmounted. A link is one system call.
+    /// mount table shows, and keep a file system busy that the host has long unmounted.
     func recordDevices(_ overlays: [PlannedOverlay]) {
         var found: Set<String> = []
         for overlay in overlays {
@@ -11,6 +11,6 @@ extension Preparation {
                 if let device = ((try? Files.status(place)) ?? nil)?.device { found.insert("\(device)") }
             }
         }
-        try? Files.symlink(found.sorted().joined(separator: ","), at: "\(directory)/\(DeviceHolder.record)")
+        holds = DeviceHolder.record(found.sorted(), of: name)
     }
 }

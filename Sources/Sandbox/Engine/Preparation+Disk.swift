@@ -22,7 +22,7 @@ extension Preparation {
         guard needsScratch, limit.bytes > (limits.memory ?? Self.unlimitedMemory) / 2 else { return plan }
         do {
             guard geteuid() == 0 else { throw SandboxError.invalid("Only root can mount an image.") }
-            let place = directory
+            let place = engine.scratch
             plan.device = try await Threads.run("disk-image") {
                 try LoopDevice.attach(try DiskImage.nameless(in: place, limit))
             }

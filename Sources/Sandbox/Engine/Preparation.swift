@@ -6,10 +6,14 @@ internal import Linux
 /// Everything between a specification and a running sandbox: features weighed, directories and the control group made, the helper
 /// started. What it made is taken down again when a later step fails.
 final class Preparation {
-    private let engine: SandboxEngine
+    let engine: SandboxEngine
     let specification: SandboxSpecification
-    private let name: String
+    let name: String
+    /// What says that the sandbox stands on its devices.
+    var holds: [Descriptor] = []
+    /// A directory in scratch, there once ``makeDirectory()`` was called.
     let directory: String
+    private var hasDirectory = false
     var fallbacks: [FeatureStatus] = []
     /// Where throw-away layers go.
     private var scratch = ScratchPlan()
@@ -31,7 +35,10 @@ final class Preparation {
 
     func start() async throws -> Sandbox {
         let privileged = geteuid() == 0
-        try makeDirectories()
+        try Files.makeDirectory(engine.scratch, mode: 0o700, intermediate: true)
+        // Bounded layers lie elsewhere, and each directory that comes and goes on disk costs more than all that memory does.
+        let needsDirectory = !privileged || specification.profile.limits.disk == nil
+        if needsDirectory { try makeDirectory() }
         try checkLastingLayers()
         scratch = try await planScratch()
         var view = try currentView()
@@ -68,8 +75,9 @@ final class Preparation {
                         specification.profile.egress, sandbox: descriptors[1], outside: engine.outside) : nil
                 return Sandbox(
                     specification: specification, cgroup: cgroup, fallbacks: fallbacks, channel: channel,
-                    descriptors: descriptors, leftovers: [directory] + stacked, mode: mode, zygote: engine.zygote,
-                    layersAreInMemory: scratch.device == nil && !hasLastingLayers, egress: egress)
+                    descriptors: descriptors, leftovers: leftovers, mode: mode, zygote: engine.zygote,
+                    layersAreInMemory: scratch.device == nil && !hasLastingLayers, egress: egress,
+                    holds: holds)
             case .failed(let step, let code, let detail)
             where mode == CSANDBOX_MAPPED && Self.needsFallback(step, code):
                 // This host, or a file system that a layer lies on, has no idmapped layers.
@@ -94,8 +102,8 @@ final class Preparation {
                 attempts += 1
                 engine.ground.forget()
                 await end()
-                try? Scratch.remove(directory)
-                try makeDirectories()
+                removeDirectory()
+                if needsDirectory { try makeDirectory() }
                 view = try currentView()
                 overlays = try planOverlays(view)
             case .failed(let step, let code, let detail):
@@ -120,7 +128,7 @@ final class Preparation {
         } else if seat != nil, let host = engine.cgroups {
             Cgroup.removeSeat(on: host, path: cgroupPath)
         }
-        for path in [directory] + stacked { try? Scratch.remove(path) }
+        for path in leftovers { try? Scratch.remove(path) }
     }
 
     private func end() async {
@@ -223,11 +231,22 @@ final class Preparation {
         )
     }
 
-    private func makeDirectories() throws {
-        try Files.makeDirectory(engine.scratch, mode: 0o700, intermediate: true)
+    private func makeDirectory() throws {
         try Files.makeDirectory(directory, mode: 0o700, intermediate: false)
+        hasDirectory = true
         try Files.makeDirectory("\(directory)/stage", mode: 0o700, intermediate: false)
     }
+
+    /// What the sandbox covers, in its own mount namespace, with file systems of its own while it is built. No layer may lie below.
+    private var stage: String { hasDirectory ? "\(directory)/stage" : engine.scratch }
+
+    private func removeDirectory() {
+        guard hasDirectory else { return }
+        try? Scratch.remove(directory)
+        hasDirectory = false
+    }
+
+    private var leftovers: [String] { (hasDirectory ? [directory] : []) + stacked }
 
     private func planOverlays(_ view: HostView) throws -> [PlannedOverlay] {
         let planner = OverlayPlanner(
@@ -331,7 +350,7 @@ final class Preparation {
         if late, seat == nil, let host = engine.cgroups { seat = try Cgroup.seat(on: host, path: cgroupPath) }
         let showCgroup = (late ? engine.cgroups != nil : cgroup != nil) && engine.cgroups?.layout == .unified
         let plan = try PlanWriter(
-            mode: mode, specification: specification, overlays: overlays, masks: masks, stage: "\(directory)/stage",
+            mode: mode, specification: specification, overlays: overlays, masks: masks, stage: stage,
             cgroups: joins.count, showCgroup: showCgroup, reporting: reporting, scratch: scratch, late: late,
             seated: seat != nil, weaken: engine.weaken
         ).write()

@@ -19,8 +19,16 @@ public struct DeviceHolder: Codable, Equatable, Sendable {
     /// Where it lies, as whoever holds it sees it.
     public var place: String
 
-    /// A link in a sandbox's scratch directory whose target lists devices.
-    static let record = "devices"
+    private static let mark = "grace-holds"
+
+    /// Descriptors whose names, which everybody who may look at the process can read in /proc, say that a sandbox stands on devices:
+    /// nothing of it is on disk, and nothing outlives the process. A name takes 249 bytes, so that many devices need several.
+    static func record(_ devices: [String], of sandbox: String) -> [Descriptor] {
+        stride(from: 0, to: devices.count, by: 8).compactMap { first in
+            let some = devices[first..<min(first + 8, devices.count)].joined(separator: ",")
+            return try? Descriptor.memory(name: "\(mark) \(sandbox) \(some)")
+        }
+    }
 
     /// The device that a person means: a block device, a mount point or any file on it, or `MAJOR:MINOR`.
     ///
@@ -41,21 +49,10 @@ public struct DeviceHolder: Codable, Equatable, Sendable {
     ///
     /// - Parameters:
     ///   - device: See ``device(named:)``.
-    ///   - scratches: Scratch directories of engines.
     ///   - forks: Where forks lie.
     /// - Returns: Sandboxes, forks, processes, in this order.
-    public static func find(_ device: DeviceNumber, scratches: [String], forks: String) -> [DeviceHolder] {
-        var result: [DeviceHolder] = []
-        for scratch in scratches {
-            for name in ScratchLeftovers.names(scratch) where !Scratch.isAbandoned(name) {
-                let path = "\(scratch)/\(name)"
-                guard let record = try? Files.readlink("\(path)/\(Self.record)").string,
-                    record.split(separator: ",").contains(Substring("\(device)"))
-                else { continue }
-                result.append(
-                    DeviceHolder(kind: .sandbox, name: name, pid: Int32(Scratch.owner(name)), place: path))
-            }
-        }
+    public static func find(_ device: DeviceNumber, forks: String) -> [DeviceHolder] {
+        var result = sandboxes(device)
         for name in ScratchLeftovers.names(forks) {
             let home = "\(forks)/\(name)"
             for place in ["\(home)/bounded", home] where device == ((try? Files.status(place)) ?? nil)?.device {
@@ -64,6 +61,22 @@ public struct DeviceHolder: Codable, Equatable, Sendable {
             }
         }
         return result + processes(device)
+    }
+
+    /// Sandboxes of every agent that may be looked at, by their records.
+    private static func sandboxes(_ device: DeviceNumber) -> [DeviceHolder] {
+        var result: [DeviceHolder] = []
+        for process in ScratchLeftovers.names("/proc") {
+            guard let pid = Int32(process) else { continue }
+            for number in ScratchLeftovers.names("/proc/\(process)/fd") {
+                let place = "/proc/\(process)/fd/\(number)"
+                guard let link = (try? Files.readlink(place))?.string, link.hasPrefix("/memfd:\(mark) ") else { continue }
+                let words = link.split(separator: " ")
+                guard words.count >= 3, words[2].split(separator: ",").contains(Substring("\(device)")) else { continue }
+                result.append(DeviceHolder(kind: .sandbox, name: String(words[1]), pid: pid, place: place))
+            }
+        }
+        return result.sorted { $0.name < $1.name }
     }
 
     /// Processes of other mount namespaces, one for each namespace.

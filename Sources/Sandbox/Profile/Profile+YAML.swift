@@ -78,7 +78,7 @@ extension SandboxLimits {
             ("memory", size(memory)), ("swap", size(swap)), ("pids", pids.map { "\($0)" }),
             ("cpu", cpu.map { "\($0)" }),
             ("time", time.map { Self.plain($0) + "s" }), ("disk", size(disk)), ("files", files.map { "\($0)" }),
-            ("output", size(output)),
+            ("output", size(output)), ("cpu_weight", cpuWeight.map { "\($0)" }), ("inodes", inodes.map { "\($0)" }),
         ]
         return all.compactMap { key, value in value.map { (key, $0) } }
     }

@@ -210,7 +210,8 @@ extension SandboxLimits {
         }
         memory = size("memory", 4 << 20) ?? memory
         swap = size("swap", 0) ?? swap
-        disk = size("disk", 1 << 20) ?? disk
+        // Null lifts what the extended profile sets; the inodes of the same layers go with it.
+        if members["disk"]?.isNull == true { (disk, inodes) = (nil, nil) } else { disk = size("disk", 1 << 20) ?? disk }
         output = size("output", 0) ?? output
         inodes = members["inodes"]?.integer(in: 16...1_000_000_000) ?? inodes
         cpuWeight = members["cpu_weight"]?.integer(in: 1...10000).map(Int.init) ?? cpuWeight

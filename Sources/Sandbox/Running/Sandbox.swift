@@ -25,6 +25,8 @@ public final class Sandbox: Sendable {
     private let first: Descriptor
     private let leftovers: [String]
     private let egress: Egress?
+    /// See ``DeviceHolder``; they close at the end.
+    private let holds: [Descriptor]
     private let mapped: Bool
     private let singleUser: Bool
     private let layersAreInMemory: Bool
@@ -40,8 +42,9 @@ public final class Sandbox: Sendable {
     init(
         specification: SandboxSpecification, cgroup: Cgroup?, fallbacks: [FeatureStatus], channel: Channel,
         descriptors: [Descriptor], leftovers: [String], mode: csandbox_mode, zygote: Zygote,
-        layersAreInMemory: Bool, egress: Egress? = nil
+        layersAreInMemory: Bool, egress: Egress? = nil, holds: [Descriptor] = []
     ) {
+        self.holds = holds
         self.zygote = zygote
         self.egress = egress
         self.specification = specification
@@ -206,6 +209,7 @@ public final class Sandbox: Sendable {
         root.close()
         networkNamespace?.close()
         first.close()
+        for record in holds { record.close() }
         for path in leftovers { try Scratch.remove(path) }
         let (noticed, diskFull) = state.withLock { ($0.breach, $0.diskFull) }
         let found: Breach? =

@@ -64,9 +64,7 @@ extension Doctor {
         } catch {
             throw Failure("\(error)", code: 2)
         }
-        let temporary = ((try? Files.entries("/var/tmp")) ?? []).compactMap { String(validating: $0, as: UTF8.self) }
-            .filter { $0.hasPrefix("grace-") }.sorted().map { "/var/tmp/\($0)" }
-        let holders = DeviceHolder.find(device, scratches: [places.scratch] + temporary, forks: places.forks)
+        let holders = DeviceHolder.find(device, forks: places.forks)
         if json {
             Terminal.line(
                 JSON.object(["device": .string("\(device)"), "holders": try JSON(encoding: holders)]).canonicalText)
