@@ -26,6 +26,7 @@ extension Promoter {
             if record.kind == .rerun { return try await undo(id) }
             let (journal, changeSet, base) = try store.journal(of: id)
             let moves = try FileMoves(self, journal, changeSet, base, store: store)
+            if record.isStowed == true { try await Threads.run("rollback") { try moves.unstow(from: store.path(id)) } }
             if record.phase == .frozen && !record.isWhole {
                 // Half-done when it froze; a person has put the paths right since.
                 return try await Threads.run("rollback") {
@@ -37,7 +38,11 @@ extension Promoter {
                     }
                 }
             }
-            let result = try await Threads.run("rollback") { try moveBack(id, moves, reason: nil) }
+            let result = try await Threads.run("rollback") {
+                let result = try moveBack(id, moves, reason: nil)
+                if record.isStowed == true, result != .rolledBack { try moves.stow(in: store.path(id)) }
+                return result
+            }
             if result == .rolledBack, let apply = journal.apply, !apply.isEmpty {
                 let reports = await applier.apply(apply)
                 try setPhase(.rolledBack, of: id) { $0.applied = reports }
@@ -116,5 +121,6 @@ extension Promoter {
         try moves.removeStashes()
         try moves.setTimes(times)
         try moves.syncDirectories()
+        try moves.removeStowed(in: store.path(id))
     }
 }

@@ -120,6 +120,41 @@ struct TryTests {
             "explore is a shell in the fork",
             "$T -N $D 'touch f'; echo 'test -e f && echo seen' | SHELL=/bin/sh $T explore $D 2>err | grep -qx seen; test ! -e f"
         ),
+        Row(
+            "explore without a directory is a shell in a new fork, and asks when it ends",
+            "printf 'touch f; exit\\ny\\n' | SHELL=/bin/bash $T explore 2>err || true; grep -qF 'Commit these changes? [y/i/N]' err; grep -qF \"$PWD/f (added)\" err"
+        ),
+        Row(
+            "-L runs over what other forks changed, the first over the others",
+            "mkdir ../a ../b; $T -N ../a 'echo a >f; rm -f g; mkdir d; echo a >d/a'; echo live >g; $T -N ../b 'echo b >f; echo b >h; mkdir d; echo b >d/b'; $T -N $D -L ../a:../b 'cat f h d/a d/b; echo mine >m; rm h; echo more >>f' >out; test \"$(tr '\\n' ' ' <out)\" = 'a b a b '; $T summary $D >sum; grep -qxF \"$PWD/m (added)\" sum; grep -qxF \"$PWD/f (added)\" sum; test ! -e f; $T -N $D 'cat f' >out; test \"$(tr '\\n' ' ' <out)\" = 'a more '"
+        ),
+        Row(
+            "-L and -N without a command merge what other forks changed",
+            "mkdir ../a ../b x y; touch x/1 y/1 g; $T -N ../b 'rm -r x y; mkdir y; touch y/b only; ln only link; echo b >f'; $T -N ../a 'mkdir n; touch x/2 n/a; rm g; echo a >f'; $T -L ../a:../b -N $D; $T commit $D; test \"$(find . | LC_ALL=C sort | tr '\\n' ' ')\" = '. ./f ./link ./n ./n/a ./only ./x ./x/2 ./y ./y/b ' || { find .; exit 1; }; test \"$(cat f)\" = a; test \"$(stat -c %h only)\" = 2"
+        ),
+        Row(
+            "-L twice is wrong input, and over a directory without a fork is refused",
+            "mkdir ../a; set +e; $T -L ../a -L ../a true 2>/dev/null; test $? = 2 || exit 1; $T -L ../a true 2>/dev/null; test $? = 1"
+        ),
+        Row(
+            "the last of -n and -y counts",
+            "$T -n -y 'touch f'; test -e f; $T -y -n 'touch g' >out; test ! -e g; test -d \"$(cat out)\""),
+        Row(
+            "TRY_SHELL runs the line",
+            "printf '#!/bin/sh\\necho own $2\\n' >sh; chmod +x sh; TRY_SHELL=$PWD/sh $T -n 'some line' | head -n 1 >out; test \"$(cat out)\" = 'own some line'"
+        ),
+        Row(
+            "summary and commit take the directory of -N too",
+            "$T -N $D 'touch f'; $T -N $D summary | grep -q 'f (added)'; $T -N $D commit; test -e f"),
+        Row(
+            "process and command substitution happen inside",
+            "SHELL=/bin/bash $T -y 'cat <(echo $(echo inside)) >f'; test \"$(cat f)\" = inside"),
+        Row(
+            "an archive is unpacked and committed",
+            "echo text >file; gzip file; $T -y gunzip file.gz; test \"$(cat file)\" = text; test ! -e file.gz"),
+        Row(
+            "everything after -- is the command",
+            "$T -y -- touch f; test -e f; $T -N $D -- summary 2>/dev/null || test $? = 127"),
         // What `try` has not.
         Row(
             "live that moved on is a conflict, and nothing at all is committed",
@@ -132,6 +167,14 @@ struct TryTests {
         Row(
             "more files than may be open at once are committed and taken back",
             "ulimit -n 200; mkdir d; seq 900 | sed 's|.*|d/&|' | xargs touch; $T -y 'for i in $(seq 900); do echo $i >d/$i; mkdir n$i; done; touch n5/x' 2>err; test \"$(cat d/900)\" = 900; test -d n900; id=$(sed -n 's/.*rollback //p' err); $T rollback $id 2>/dev/null; test ! -s d/900; test ! -e n900"
+        ),
+        Row(
+            "a commit leaves nothing beside the files, and is taken back all the same",
+            "mkdir d; echo a >d/f; echo a >d/g; mkdir d/h; touch -d 2001-01-01 d; $T -y 'echo b >d/f; rm -r d/g d/h; touch d/new' 2>err; test \"$(ls -A d | tr '\\n' ' ')\" = 'f new '; test -z \"$(find . -name '.grace*')\"; id=$(sed -n 's/.*rollback //p' err); $T rollback $id 2>/dev/null; test \"$(cat d/f d/g | tr -d '\\n')\" = aa; test -d d/h; test ! -e d/new; test -z \"$(find . -name '.grace*')\"; test \"$(date -r d +%Y)\" = 2001"
+        ),
+        Row(
+            "a commit that live moved on from is not taken back, and nothing is left beside the files",
+            "echo a >f; $T -y 'echo b >f' 2>err; echo c >f; id=$(sed -n 's/.*rollback //p' err); set +e; $T rollback $id 2>/dev/null; test $? = 1 && test \"$(cat f)\" = c && test -z \"$(find . -name '.grace*')\""
         ),
         Row(
             "a host may forbid commits",

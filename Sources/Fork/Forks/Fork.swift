@@ -54,7 +54,7 @@ public final class Fork: Sendable {
             let home = self.home(of: mount)
             let own = arm == .apply ? applyHome(of: mount) : "\(home)/\(place)"
             let snapshot = try snapshotLayer(of: mount)
-            var lowers = snapshot.map { [$0] } ?? []
+            var lowers = try [laidLayer(over: mount), snapshot].compactMap { $0 }
             if case .candidate = arm {
                 let applied = applyHome(of: mount) + "/upper"
                 if try Files.status(applied) != nil { lowers.insert(applied, at: 0) }

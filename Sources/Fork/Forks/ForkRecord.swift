@@ -10,7 +10,7 @@ struct ForkRecord: Codable {
 
     var version = Self.version
     var id: String
-    /// See ``instant()``.
+    /// See ``now()``.
     var created: FileTime
     /// The live mounts that are overlaid.
     var mounts: [String]
@@ -19,22 +19,20 @@ struct ForkRecord: Codable {
     /// Where the change's layers lie when they can't grow past a limit; `nil`: beside the others.
     var bounded: BoundedPlace?
 
-    /// A time that tells earlier changes of files from later ones, whatever the file system's clock does: everything stamped
-    /// before it happened before the call, everything stamped at or after it happened afterwards.
-    ///
-    /// File systems stamp with the kernel's coarse clock, or (multigrain, Linux 6.13) with the fine one but never before the
-    /// coarse one. So the instant is the first coarse tick after the fine time of the call, at most 10 ms away.
-    static func instant() -> FileTime {
-        var fine = timespec()
-        clock_gettime(CLOCK_REALTIME, &fine)
-        while true {
-            var coarse = timespec()
-            clock_gettime(CLOCK_REALTIME_COARSE, &coarse)
-            if (coarse.tv_sec, coarse.tv_nsec) > (fine.tv_sec, fine.tv_nsec) {
-                return FileTime(seconds: Int64(coarse.tv_sec), nanoseconds: UInt32(coarse.tv_nsec))
-            }
-            usleep(500)
-        }
+    /// A time that tells earlier changes of files from later ones once ``waitForTick(after:)`` has returned: what is stamped before
+    /// it happened before that, what is stamped at or after it happened after this call.
+    static func now() -> FileTime { time(CLOCK_REALTIME) }
+
+    /// Waits until every file is stamped with `time` or later. File systems stamp with the kernel's coarse clock, or (multigrain,
+    /// Linux 6.13) with the fine one but never before the coarse one; its ticks are at most 10 ms apart.
+    static func waitForTick(after time: FileTime) {
+        while Self.time(CLOCK_REALTIME_COARSE) < time { usleep(250) }
+    }
+
+    private static func time(_ clock: clockid_t) -> FileTime {
+        var time = timespec()
+        clock_gettime(clock, &time)
+        return FileTime(seconds: Int64(time.tv_sec), nanoseconds: UInt32(time.tv_nsec))
     }
 
     /// A directory name that stands for a mount point: everything but letters, digits, `.`, `_` and `-` as `%HH`, so that

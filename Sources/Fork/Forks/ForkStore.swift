@@ -44,17 +44,20 @@ public struct ForkStore: Sendable {
         } catch let error as SystemError where error.code == EEXIST {
             throw ForkError.alreadyExists(id: id, directory: root)
         }
+        // Whatever live does from here on counts as later than the fork.
+        let created = ForkRecord.now()
         do {
             let bounded = disk.flatMap {
                 try? BoundedPlace.make("\(directory)/\(Self.bounded)", image: "\(directory)/\(Self.image)", limit: $0)
             }
             let record = ForkRecord(
-                id: id, created: ForkRecord.instant(), mounts: mountPoints, masks: masks, bounded: bounded)
+                id: id, created: created, mounts: mountPoints, masks: masks, bounded: bounded)
             for mount in mountPoints {
                 try Files.makeDirectory("\(directory)/\(ForkRecord.directoryName(of: mount))", mode: 0o700)
             }
             // Last: a directory without its record is a fork that never was, and `discard` takes it away.
             try Files.writeAtomically("\(directory)/fork.json", JSON(encoding: record).canonical)
+            ForkRecord.waitForTick(after: created)
             return Fork(directory: directory, record: record)
         } catch {
             try? discard(id: id)

@@ -1,6 +1,6 @@
 internal import Documents
 public import Fork
-internal import FoundationEssentials
+public import FoundationEssentials
 internal import Linux
 public import Missions
 
@@ -51,6 +51,41 @@ extension Promoter {
         try JournalStore.check(id)
         let lock = try store.lock()
         defer { lock.close() }
+        return try await promoteLocked(id, changeSet, base, apply, watch, keeps).result
+    }
+
+    /// Promotes and confirms at once, for changes that no watch follows: the act of a person at the keyboard. The displaced files
+    /// then lie in this promoter's state, where that is on the same file system, and nothing is left beside the new ones;
+    /// ``rollback(id:)`` fetches them back.
+    ///
+    /// - Throws: As ``promote(id:changeSet:base:apply:watch:keeps:)``.
+    public func commit(id: String, changeSet: ChangeSet, base: Base) async throws -> PromotionResult {
+        try JournalStore.check(id)
+        let lock = try store.lock()
+        defer { lock.close() }
+        let (result, journal) = try await promoteLocked(id, changeSet, base, nil, 600, false)
+        try await Threads.run("commit") {
+            try setPhase(.confirmed, of: id) { $0.isStowed = true }
+            recordFact("promotion.confirmed", ["id": .string(id)])
+            // They are still there if this fails, only in sight.
+            try? FileMoves(self, journal, changeSet, base).stow(in: store.path(id))
+        }
+        return result
+    }
+
+    /// Gives up the pre-images of commits (``commit(id:changeSet:base:)``) that were made before `date`.
+    public func purgeCommits(before date: Date) throws {
+        for id in try store.ids() {
+            guard let record = try? store.phase(of: id), record.phase == .confirmed, record.isStowed == true,
+                !record.isPurged, record.since < date
+            else { continue }
+            try purge(id: id)
+        }
+    }
+
+    private func promoteLocked(
+        _ id: String, _ changeSet: ChangeSet, _ base: Base, _ apply: LiveApply?, _ watch: Double, _ keeps: Bool
+    ) async throws -> (result: PromotionResult, journal: PromotionJournal) {
         guard try !store.exists(id) else { throw PromotionError.alreadyExists(id: id) }
         let documents = PromotionDocuments(changeSet, base)
         try recordIntent(
@@ -63,7 +98,7 @@ extension Promoter {
         recordFact(
             "promotion.committed", ["id": .string(id), "change_set": .string(documents.changeSetDigest.hex)])
         do {
-            return try await finish(id, journal, changeSet, base)
+            return (try await finish(id, journal, changeSet, base), journal)
         } catch let error as PromotionError {
             throw error
         } catch {

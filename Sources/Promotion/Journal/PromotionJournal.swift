@@ -84,6 +84,8 @@ struct PhaseRecord: Codable, Equatable, Sendable {
     var isWhole = false
     /// The pre-images were given up.
     var isPurged = false
+    /// The hidden directories were moved, or are being moved, into the promotion's own directory.
+    var isStowed: Bool?
 }
 
 extension BytePath {

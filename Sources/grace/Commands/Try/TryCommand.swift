@@ -65,6 +65,9 @@ struct TryCommand: AsyncParsableCommand {
         case .propose:
             try await TryProposal.submit(TryFork.open(options.directory ?? ""), filter, mission: options.mission ?? "")
             return 0
+        case .merge:
+            try TryFork.merge(options.lowers, into: options.directory ?? "")
+            return 0
         case .version, .help: return 0
         }
     }
@@ -74,11 +77,16 @@ struct TryCommand: AsyncParsableCommand {
         _ line: String?, _ options: TryOptions, _ filter: PathFilter, _ committer: TryCommit
     ) async throws -> Int32 {
         let fork =
-            try options.directory.map { try TryFork.open($0, orMake: options.action != .explore) } ?? TryFork.make()
+            try options.directory.map {
+                try TryFork.open($0, orMake: options.action != .explore, over: options.lowers)
+            } ?? TryFork.make(over: options.lowers)
         try fork.hide(options.hide)
         let code = try await TryRun(fork: fork, places: places, options: options).run(line)
         switch options.ending {
-        case .keep: break
+        case .keep:
+            // Nobody has named its place: it is worth nothing, or has to be found.
+            guard fork.isOwnDirectory else { break }
+            if try fork.changeSet(filter).isEmpty { try fork.discard() } else { Terminal.line(fork.directory) }
         case .keepAndPrint: Terminal.line(fork.directory)
         case .commit:
             // The command's own code, unless the commit fails.

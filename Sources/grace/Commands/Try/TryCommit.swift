@@ -11,6 +11,8 @@ import Promotion
 /// `grace try rollback ID`. It is the act of the person at the keyboard, with that person's own rights.
 struct TryCommit {
     let places: Places
+    /// Seconds after which a commit's displaced files may go; they do with the next commit.
+    private static let undoable: TimeInterval = 86_400
 
     /// - Throws: ``Failure`` where this host's `agent.yaml` says `try: forbidden`, or can't be read: then nobody knows.
     func checkAllowed() throws {
@@ -47,9 +49,9 @@ struct TryCommit {
             try await waiting { () async throws -> Void in
                 // What an earlier commit left half-done is settled first.
                 _ = try await promoter.recover()
-                _ = try await promoter.promote(id: id, changeSet: changes, base: base, watch: 600)
-                try promoter.confirm(id: id)
+                _ = try await promoter.commit(id: id, changeSet: changes, base: base)
             }
+            try? promoter.purgeCommits(before: Date(timeIntervalSinceNow: -Self.undoable))
         } catch let error as PromotionError {
             throw Failure("couldn't commit \(fork.directory), live is untouched there: \(error)", code: 1)
         }

@@ -18,7 +18,8 @@ struct TryFork {
     private static let foreign = ["upperdir", "workdir", "temproot"]
 
     /// A new fork in a new directory, `TMPDIR/tmp.XXXXXX.try-MILLISECONDS`.
-    static func make() throws -> TryFork {
+    static func make(over lowers: [String] = []) throws -> TryFork {
+        let below = try lowers.map { try open($0) }
         let wanted = Processes.currentEnvironment()["TMPDIR"] ?? "/tmp"
         // overlayfs takes neither an overlay nor a network file system as upper layer.
         let parent = [wanted, "/var/tmp", "/dev/shm"].first { canHold($0) }
@@ -36,7 +37,7 @@ struct TryFork {
             let letters = (0..<10).compactMap { _ in alphabet.randomElement() }
             let path = "\(parent)/tmp.\(String(letters))\(suffix)"
             if mkdir(path, 0o700) == 0 {
-                var made = try TryFork(making: path)
+                var made = try TryFork(making: path, over: below)
                 made.isOwnDirectory = true
                 return made
             }
@@ -53,7 +54,7 @@ struct TryFork {
     /// The fork in `directory`; with `orMake` a new one where the directory holds none.
     ///
     /// - Throws: ``Failure`` with code 2 where there is no such directory, 1 where it can't be used.
-    static func open(_ directory: String, orMake: Bool = false) throws -> TryFork {
+    static func open(_ directory: String, orMake: Bool = false, over lowers: [String] = []) throws -> TryFork {
         guard !directory.isEmpty, let real = try? resolved(directory), (try? Files.status(real)?.isDirectory) == true
         else { throw Failure("could not find sandbox directory '\(directory)'", code: 2) }
         if try Files.status(real + "/fork") == nil {
@@ -67,7 +68,12 @@ struct TryFork {
                 throw Failure(
                     "could not find a fork in '\(directory)': run grace try -N '\(directory)' CMD first", code: 1)
             }
-            return try TryFork(making: real)
+            return try TryFork(making: real, over: lowers.map { try open($0) })
+        }
+        guard lowers.isEmpty else {
+            throw Failure(
+                "'\(directory)' holds a fork already, and what it lies over was settled when it was made; give -L with an empty directory.",
+                code: 1)
         }
         let lock = try take(real)
         let store = ForkStore(root: real, mountPoints: [])
@@ -78,18 +84,33 @@ struct TryFork {
         }
     }
 
+    /// Makes the changes of the forks in `lowers` together, the first over the others, the change of a new fork in `directory`.
+    static func merge(_ lowers: [String], into directory: String) throws {
+        guard let real = try? resolved(directory), try Files.status(real + "/fork") == nil else {
+            throw Failure("'\(directory)' must be a directory without a fork in it", code: 1)
+        }
+        _ = try TryFork(making: real, over: lowers.map { try open($0) }, asChange: true)
+    }
+
     private init(directory: String, fork: Fork, lock: Descriptor) {
         self.directory = directory
         self.fork = fork
         self.lock = lock
     }
 
-    private init(making directory: String) throws {
+    private init(making directory: String, over lowers: [TryFork], asChange: Bool = false) throws {
         lock = try Self.take(directory)
         self.directory = directory
         let view = HostView.current(
-            mounts: try MountInfo.read(), mask: [directory], fresh: HostView.freshBesidesTemporary)
+            mounts: try MountInfo.read(), mask: [directory],
+            fresh: HostView.freshBesidesTemporary)
         fork = try ForkStore(root: directory, view: view).create(id: "fork")
+        do {
+            if !lowers.isEmpty { try fork.lay(lowers.map(\.fork), asChange: asChange) }
+        } catch {
+            try? Files.removeTree(directory + "/fork")
+            throw error
+        }
         try Files.symlink(BytePath("fork/root/apply/upper"), at: directory + "/upperdir")
         if geteuid() != 0 { try prepareForeignParents() }
     }

@@ -17,6 +17,8 @@ struct TryOptions: Equatable {
     enum Action: Equatable {
         case run([String])
         case summary, commit, explore, propose
+        /// `-L DIR:DIR -N DIR` without a command.
+        case merge
         case version, help
     }
 
@@ -27,12 +29,14 @@ struct TryOptions: Equatable {
     var hide: [String] = []
     var trace: String?
     var directory: String?
+    /// `-L`: directories of other forks that this one lies over, the first on top.
+    var lowers: [String] = []
     /// For `propose`: a mission file without a `change`.
     var mission: String?
     var action = Action.help
 
     static let usage = """
-        Usage: grace try [-nvhyx] [-E PATTERN] [-I PATTERN] [-i PATH] [-t PATH] [-N DIR] CMD [ARG ...]
+        Usage: grace try [-nvhyx] [-E PATTERN] [-I PATTERN] [-i PATH] [-t PATH] [-N DIR] [-L DIR:DIR...] CMD [ARG ...]
 
           -n           keep the fork and print its directory; neither ask nor commit (the last of -n and -y counts)
           -y           commit without asking
@@ -42,6 +46,8 @@ struct TryOptions: Equatable {
           -i PATH      hide PATH from the command; may be repeated, needs root
           -t PATH      write which paths the command read and wrote to PATH (needs strace)
           -N DIR       keep the fork in DIR, an empty directory or one of an earlier grace try; implies -n, prints nothing
+          -L DIR:DIR   run over what other forks changed, the first over the others; implies -n, prints nothing. Without CMD, and
+                       with -N DIR, those changes together become the one of DIR
           -U PATH      taken for compatibility: no union helper is needed
           -v, -h       show the version; show this text
 
@@ -49,7 +55,7 @@ struct TryOptions: Equatable {
 
           grace try summary DIR            show what the fork in DIR changed; 1 where it changed nothing
           grace try commit DIR             bring it to live, all of it or nothing
-          grace try explore DIR            a shell inside the fork
+          grace try explore [DIR]          a shell inside the fork, a new one without DIR
           grace try propose DIR MISSION    submit it as the change of MISSION, a mission file without `change`
           grace try rollback ID            take a commit back; the commit prints its ID
 
@@ -98,8 +104,11 @@ struct TryOptions: Equatable {
                         throw Failure("could not find executable union helper '\(helper)'", code: 2)
                     }
                 case "L":
-                    throw Failure(
-                        "grace try has no -L: give the same directory to -N again to go on in one fork.", code: 2)
+                    guard options.lowers.isEmpty else {
+                        throw Failure("the -L option has been specified multiple times", code: 2)
+                    }
+                    options.lowers = try value().split(separator: ":").map(String.init)
+                    options.ending = .keep
                 case "v":
                     options.action = .version
                     return options
@@ -109,6 +118,10 @@ struct TryOptions: Equatable {
                 default: throw Failure("grace try has no option -\(letter).\n\(usage)", code: 2)
                 }
             }
+        }
+        if rest.isEmpty, options.directory != nil, !options.lowers.isEmpty {
+            options.action = .merge
+            return options
         }
         guard let first = rest.first else { throw Failure(usage, code: 2) }
         let isVerb = arguments.dropLast(rest.count).last != "--"
@@ -126,7 +139,7 @@ struct TryOptions: Equatable {
             throw Failure(
                 "Name the mission file, which says everything but `change`: grace try propose DIR MISSION.", code: 2)
         }
-        guard options.directory != nil else {
+        guard options.directory != nil || verb == .explore else {
             throw Failure("Name the directory: grace try \(first) DIR.", code: 2)
         }
         return options
