@@ -186,7 +186,12 @@ struct TryTests {
     ]
 
     @Test("as try does it:", arguments: rows)
-    func behaves(_ row: Row) throws {
+    func behaves(_ row: Row) throws { try row.run() }
+}
+
+extension TryTests.Row {
+    /// Runs the script in a workspace of its own and expects it to end with 0.
+    func run() throws {
         let place = "/var/tmp/grace-try-test-\(getpid())-\(UInt32.random(in: .min ... .max))"
         try Files.makeDirectory(place, mode: 0o755)
         defer { try? Files.removeTree(place) }
@@ -195,6 +200,7 @@ struct TryTests {
         }
         let program = try SandboxPrograms.grace()
         var environment = Processes.currentEnvironment()
+        environment["G"] = program
         environment["T"] = "\(program) try"
         environment["D"] = place + "/fork"
         environment["TMPDIR"] = place + "/tmp"
@@ -203,7 +209,7 @@ struct TryTests {
         environment["SHELL"] = "/bin/sh"
         let log = try Files.open(place + "/log", flags: O_RDWR | O_CREAT, mode: 0o600)
         let child = try Processes.spawn(
-            "/bin/sh", arguments: ["-e", "-c", row.script], environment: environment,
+            "/bin/sh", arguments: ["-e", "-c", script], environment: environment,
             descriptors: [(1, log.raw), (2, log.raw)], directory: place + "/work")
         let exit = try Processes.waitBlocking(child)
         let said = try Files.readString(place + "/log")

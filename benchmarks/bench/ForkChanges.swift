@@ -60,25 +60,25 @@ extension ForkBenchmark {
     private static let copied = "cp -a --reflink=auto, sync -f"
     private static let back = "rollback of it"
 
-    /// Each run has a root of its own, made beforehand: ext4 looks for new inodes in vain for minutes after many were freed.
+    /// Each run has a root of its own, made beforehand, and nothing is removed in between: see scripts/bench.
     private func promotions(_ measured: inout Acts, rounds: Int, upper: String) throws {
-        for name in (0..<rounds).flatMap({ ["\(place)/root\($0)", "\(place)/copy\($0)"] }) {
+        for name in (0..<rounds).flatMap({ ["\(scratch)/root\($0)", "\(scratch)/copy\($0)"] }) {
             try Shell.run("mkdir \"$2\"; cp -a --parents \"$1\" \"$2\"", [live, name])
         }
         for round in 0..<rounds {
             for isPeer in [true, false].shuffled() {
                 try Shell.settle(scratch)
                 if isPeer {
-                    let copy = "\(place)/copy\(round)" + live
+                    let copy = "\(scratch)/copy\(round)" + live
                     let line = "cp -a --reflink=auto \"$1/.\" \"$2\" && sync -f \"$2\""
                     measured.table.note(Self.copied, try Shell.run(line, [upper, copy]))
                 } else {
-                    try measured.act("promote", as: Self.promoted, ["id=r\(round)", "root=\(place)/root\(round)"])
+                    try measured.act("promote", as: Self.promoted, ["id=r\(round)", "root=\(scratch)/root\(round)"])
                 }
             }
         }
         for round in 0..<rounds {
-            try measured.act("rollback", as: Self.back, ["id=r\(round)", "root=\(place)/root\(round)"])
+            try measured.act("rollback", as: Self.back, ["id=r\(round)", "root=\(scratch)/root\(round)"])
         }
     }
 

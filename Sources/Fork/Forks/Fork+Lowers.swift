@@ -6,7 +6,9 @@ extension Fork {
     /// Lays what other forks did below this fork, the first of them over the others: what runs here sees it. The change set stays what
     /// this fork's own layers hold beside live. The other forks' files are copied as they are now; nothing may run in them.
     ///
-    /// - Parameter asChange: What they did becomes this fork's own change instead.
+    /// - Parameters:
+    ///   - others: The forks.
+    ///   - asChange: What they did becomes this fork's own change instead.
     /// - Throws: ``ForkError/outOfOrder(_:)`` where something has run in this fork already; `SystemError`.
     public func lay(_ others: [Fork], asChange: Bool = false) throws {
         guard try !hasBegun() else {

@@ -29,64 +29,99 @@ extension FileMoves {
 
     private func stage(_ number: Int, groups: inout [Int: (step: Int, relative: BytePath)]) throws -> UInt64 {
         let step = journal.steps[number]
-        let depth = step.path.components.count
-        var directories: [(Place, Change)] = []
-        var top: UInt64?
+        // A new tree: its directories first, then what is in them, by several threads where that is much.
+        var directories: [Change] = []
+        var alone: [Change] = []
+        var linked: [Change] = []
+        var open = OpenAbove()
         for index in step.changes {
             let change = changeSet.changes[index]
-            let relative = BytePath(
-                bytes: Array(
-                    ([Array(String(number).utf8)] + change.path.components.dropFirst(depth)).joined(separator: [
-                        UInt8(ascii: "/")
-                    ])))
-            let place = try stagedPlace(number, relative, shown: change.path)
+            if change.type == .directory {
+                try calls.makeDirectory(stagedPlace(number, relative(change, number), &open, shown: change.path))
+                directories.append(change)
+            } else if change.hardLinkGroup != nil {
+                linked.append(change)
+            } else {
+                alone.append(change)
+            }
+        }
+        if let only = alone.first, step.changes.count == 1 {
+            return try make(only, at: stagedPlace(number, relative(only, number), &open, shown: only.path))
+        }
+        try inParts(alone) { moves, part in
+            var open = OpenAbove()
+            for change in part {
+                let place = try moves.stagedPlace(number, moves.relative(change, number), &open, shown: change.path)
+                _ = try moves.make(change, at: place)
+            }
+        }
+        for change in linked {
+            let relative = relative(change, number)
+            let place = try stagedPlace(number, relative, &open, shown: change.path)
             if let group = change.hardLinkGroup, let first = groups[group] {
-                try calls.link(stagedPlace(first.step, first.relative, shown: change.path), to: place)
+                var other = OpenAbove()
+                try calls.link(stagedPlace(first.step, first.relative, &other, shown: change.path), to: place)
                 continue
             }
             if let group = change.hardLinkGroup { groups[group] = (number, relative) }
-            if change.type == .file {
-                let file = try copy(change, to: place)
-                let inode = try calls.apply(Attributes(change), to: file, at: place)
-                if relative.components.count == 1 { top = inode }
-                continue
-            }
-            try make(change, at: place)
-            if change.type == .directory {
-                directories.append((place, change))
-            } else {
-                try calls.apply(Attributes(change), to: place)
-            }
+            _ = try make(change, at: place)
         }
         // Children first: filling a directory moves its time.
-        for (place, change) in directories.reversed() { try calls.apply(Attributes(change), to: place) }
-        if let top { return top }
+        for change in directories.reversed() {
+            let place = try stagedPlace(number, relative(change, number), &open, shown: change.path)
+            try calls.apply(Attributes(change), to: place)
+        }
         guard let top = try hidden(number), let status = try calls.status(top) else {
             throw SystemError(call: "stage", subject: step.path.display, code: ENOENT)
         }
         return status.inode
     }
 
-    /// A place below the hidden directory of a step.
-    private func stagedPlace(_ number: Int, _ relative: BytePath, shown: BytePath) throws -> Place {
-        let (_, directory) = try openStash(journal.steps[number].parent)
-        let names = relative.components
-        guard names.count > 1 else { return Place(directory: directory, name: relative.last, shown: shown) }
-        let above = try calls.open(
-            beneath: directory, relative.parent, flags: O_RDONLY | O_DIRECTORY | O_NOFOLLOW, shown: shown)
-        return Place(directory: above, name: relative.last, shown: shown)
+    /// Where an entry of a step is built, below the hidden directory.
+    private func relative(_ change: Change, _ number: Int) -> BytePath {
+        let below = change.path.bytes.dropFirst(journal.steps[number].path.bytes.count)
+        return BytePath(bytes: Array(String(number).utf8) + below)
     }
 
-    private func make(_ change: Change, at place: Place) throws {
+    /// The directory in which the entry before was built.
+    private struct OpenAbove {
+        var known: (step: Int, path: BytePath, directory: Descriptor)?
+    }
+
+    /// A place below the hidden directory of a step.
+    private func stagedPlace(_ number: Int, _ relative: BytePath, _ open: inout OpenAbove, shown: BytePath) throws
+        -> Place
+    {
+        let above = relative.parent
+        if let known = open.known, known.step == number, known.path == above {
+            return Place(directory: known.directory, name: relative.last, shown: shown)
+        }
+        var (_, directory) = try openStash(journal.steps[number].parent)
+        if above != "." {
+            directory = try calls.open(
+                beneath: directory, above, flags: O_RDONLY | O_DIRECTORY | O_NOFOLLOW, shown: shown)
+        }
+        open.known = (number, above, directory)
+        return Place(directory: directory, name: relative.last, shown: shown)
+    }
+
+    /// Makes anything but a directory, with all its attributes.
+    ///
+    /// - Returns: Its inode.
+    private func make(_ change: Change, at place: Place) throws -> UInt64 {
         switch change.type {
-        case .directory: try calls.makeDirectory(place)
         case .symlink: try calls.symlink(change.linkTarget ?? Data(), at: place)
         case .fifo: try calls.node(.fifo, at: place)
         case .socket: try calls.node(.socket, at: place)
-        case .device:
-            throw PromotionError.refused(["\(change.path.display): a device node"])
-        case .file: _ = try copy(change, to: place)
+        case .device, .directory:
+            throw PromotionError.refused(["\(change.path.display): a \(change.type.rawValue), which is not made here"])
+        case .file: return try calls.apply(Attributes(change), to: copy(change, to: place), at: place)
         }
+        try calls.apply(Attributes(change), to: place)
+        guard let status = try calls.status(place) else {
+            throw SystemError(call: "stage", subject: change.path.display, code: ENOENT)
+        }
+        return status.inode
     }
 
     /// A new file with the content of a change, which is hashed as it is copied.

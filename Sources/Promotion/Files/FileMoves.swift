@@ -75,17 +75,20 @@ struct FileMoves {
     /// Calls `body` for every one of the steps, each thread with parents of its own where there are many steps, in order where there
     /// are few or somebody counts the calls.
     func forEach<R: Sendable>(_ steps: [Int], _ body: @escaping @Sendable (FileMoves, Int) throws -> R) throws -> [R] {
-        guard calls.isKernel, steps.count >= Self.many else {
-            let moves = sharingParents()
-            return try steps.map { try body(moves, $0) }
+        try inParts(steps) { moves, part in try part.map { try body(moves, $0) } }.flatMap { $0 }
+    }
+
+    /// Calls `body` with parts of a list and with moves that share parents: by several threads where the list is long, with the whole
+    /// of it where it is short or somebody counts the calls.
+    @discardableResult
+    func inParts<T: Sendable, R: Sendable>(
+        _ list: [T], _ body: @escaping @Sendable (FileMoves, [T]) throws -> R
+    ) throws -> [R] {
+        guard calls.isKernel, list.count >= Self.many else { return [try body(sharingParents(), list)] }
+        let parts = stride(from: 0, to: list.count, by: Self.part).map {
+            Array(list[$0..<min($0 + Self.part, list.count)])
         }
-        let parts = stride(from: 0, to: steps.count, by: Self.part).map {
-            Array(steps[$0..<min($0 + Self.part, steps.count)])
-        }
-        return try Threads.map("promotion", parts) { part in
-            let moves = sharingParents()
-            return try part.map { try body(moves, $0) }
-        }.flatMap { $0 }
+        return try Threads.map("promotion", parts) { try body(sharingParents(), $0) }
     }
 
     private static let many = 256

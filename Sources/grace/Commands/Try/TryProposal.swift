@@ -25,8 +25,9 @@ enum TryProposal {
             guard let content = change.content, let path = change.path.string else {
                 throw Failure("\(change.path.display) is not UTF-8, which a mission file can't name.", code: 2)
             }
-            let source = "\(directory)/\(number)"
-            try Files.writeAtomically(source, try fork.blobs.read(content), mode: 0o600)
+            // A mission names its files relative to itself.
+            let source = String(number)
+            try Files.writeAtomically("\(directory)/\(source)", try fork.blobs.read(content), mode: 0o600)
             files.append([
                 "path": .string(path), "source": .string(source), "mode": .string("0" + String(change.mode, radix: 8)),
                 "owner": .string("\(change.uid):\(change.gid)"),
