@@ -30,7 +30,8 @@ public final class DocumentReader {
             return
         }
         do {
-            guard let node = try Yams.compose(yaml: text) else {
+            // Without a resolver: nobody here asks for implicit tags, and its patterns take milliseconds to compile.
+            guard let node = try Yams.compose(yaml: text, .basic) else {
                 report(line: nil, path: "", "the file is empty; expected a mapping of keys to values.")
                 return
             }

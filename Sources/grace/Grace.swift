@@ -25,6 +25,13 @@ struct Grace: AsyncParsableCommand {
                 // Its arguments are another program's: no parser may look for options among them.
                 throw ExitCode(try await TryCommand.execute(Array(CommandLine.arguments.dropFirst(2))))
             }
+            if CommandLine.arguments.dropFirst().first == "run",
+                let command = try? Run.parse(Array(CommandLine.arguments.dropFirst(2)))
+            {
+                // The parser looks at every option of every subcommand before it reads a word, which takes longer than most runs.
+                // What it would refuse, or help, goes the long way.
+                return try await command.run()
+            }
             var command = try parseAsRoot()
             if var asynchronous = command as? any AsyncParsableCommand {
                 try await asynchronous.run()

@@ -70,9 +70,13 @@ public struct DeviceHolder: Codable, Equatable, Sendable {
             guard let pid = Int32(process) else { continue }
             for number in ScratchLeftovers.names("/proc/\(process)/fd") {
                 let place = "/proc/\(process)/fd/\(number)"
-                guard let link = (try? Files.readlink(place))?.string, link.hasPrefix("/memfd:\(mark) ") else { continue }
+                guard let link = (try? Files.readlink(place))?.string, link.hasPrefix("/memfd:\(mark) ") else {
+                    continue
+                }
                 let words = link.split(separator: " ")
-                guard words.count >= 3, words[2].split(separator: ",").contains(Substring("\(device)")) else { continue }
+                guard words.count >= 3, words[2].split(separator: ",").contains(Substring("\(device)")) else {
+                    continue
+                }
                 result.append(DeviceHolder(kind: .sandbox, name: String(words[1]), pid: pid, place: place))
             }
         }
