@@ -8,6 +8,8 @@ import Sandbox
 struct SandboxBenchmark {
     let options: Options
     let engine: SandboxEngine
+    /// Another one, with a scratch directory and a zygote of its own.
+    let makeEngine: @Sendable (String) -> SandboxEngine
     /// As strict as it gets: no network, limits, a mapped root that is demanded.
     let specification: SandboxSpecification
     let command = Command(arguments: ["/bin/true"])
@@ -20,10 +22,14 @@ struct SandboxBenchmark {
         self.options = options
         tools = try options.value("tools")
         let scratch = try options.value("scratch")
-        engine = SandboxEngine(
-            cgroups: try CgroupHost.detect(), cgroupParent: "grace-bench-\(getpid())",
-            helper: try options.value("helper"),
-            scratch: "\(scratch)/engine")
+        let cgroups = try CgroupHost.detect()
+        let helper = try options.value("helper")
+        makeEngine = { name in
+            SandboxEngine(
+                cgroups: cgroups, cgroupParent: "grace-bench-\(getpid())", helper: helper, scratch: "\(scratch)/\(name)"
+            )
+        }
+        engine = makeEngine("engine")
         var profile = try ProfileLibrary(directories: [try options.value("profiles")]).profile(named: "strict")
         profile.require = [.mappedRoot]
         specification = SandboxSpecification(profile: profile, label: "bench")
@@ -82,7 +88,8 @@ struct SandboxBenchmark {
     }
 
     /// One sandbox from nothing: until the exit of /bin/true is known, and until nothing is left of it.
-    func cold() async throws -> (exit: Double, end: Double) {
+    func cold(_ other: SandboxEngine? = nil) async throws -> (exit: Double, end: Double) {
+        let engine = other ?? self.engine
         let begin = milliseconds()
         let sandbox = try await engine.start(specification)
         let process = try await sandbox.spawn(command)

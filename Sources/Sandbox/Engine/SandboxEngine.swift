@@ -29,6 +29,8 @@ public final class SandboxEngine: Sendable {
     let zygote: Zygote
     /// What is known of the host.
     let ground = Ground()
+    /// What was started ahead.
+    let pool = Pool()
     /// Compiled system-call filters.
     let filters: FilterCache
     /// 0 when the kernel can report denied calls, else an errno.
@@ -78,6 +80,11 @@ public final class SandboxEngine: Sendable {
         cgroups?.sweep(below: cgroupParent, where: Scratch.isAbandoned)
     }
 
+    deinit {
+        let left = pool.drain()
+        if !left.isEmpty { Task { for sandbox in left { _ = try? await sandbox.end() } } }
+    }
+
     /// Finds `grace-sandbox`: in `GRACE_LIBEXEC_DIR`, beside this program, or, in a test run, among the products of the build.
     public static func locateHelper() throws -> String {
         let name = "grace-sandbox"
@@ -107,6 +114,19 @@ public final class SandboxEngine: Sendable {
     /// A demand of the profile that this host cannot meet is refused (``SandboxError/missing(_:)``) unless the profile calls it optional;
     /// then it is in ``Sandbox/fallbacks``. Never is a sandbox weaker in silence.
     public func start(_ specification: SandboxSpecification) async throws -> Sandbox {
+        if !pool.isEmpty {
+            let (ready, stale) = pool.take(specification, try ground.generation())
+            if !stale.isEmpty { Task { for sandbox in stale { _ = try? await sandbox.end() } } }
+            if let ready {
+                ready.startClock()
+                return ready
+            }
+        }
+        return try await fresh(specification)
+    }
+
+    /// A sandbox that was not started ahead.
+    func fresh(_ specification: SandboxSpecification) async throws -> Sandbox {
         try Self.check(specification)
         let number = Self.counter.add(1, ordering: .relaxed).newValue
         let preparation = try Preparation(engine: self, specification: specification, number: number)

@@ -50,6 +50,9 @@ final class Channel: Sendable {
         try Watcher.shared.get().watch(socket) { [self] in listen() }
     }
 
+    /// Whether everything inside is gone.
+    var hasEnded: Bool { state.withLock { $0.ended } }
+
     /// Calls `body` once everything inside is gone; at once when it is already.
     func whenEnded(_ body: @escaping @Sendable () -> Void) {
         let ended = state.withLock { state in

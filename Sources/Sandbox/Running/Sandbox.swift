@@ -30,11 +30,11 @@ public final class Sandbox: Sendable {
     private let mapped: Bool
     private let singleUser: Bool
     private let layersAreInMemory: Bool
-    private let started = ContinuousClock.now
     private struct State {
         var breach: Breach?
         var diskFull = false
         var timer: Task<Void, Never>?
+        var started = ContinuousClock.now
         var ending: Task<Result<SandboxOutcome, any Error>, Never>?
     }
     private let state = Mutex(State())
@@ -58,14 +58,35 @@ public final class Sandbox: Sendable {
         mapped = mode == CSANDBOX_MAPPED
         singleUser = mode == CSANDBOX_USER
         self.layersAreInMemory = layersAreInMemory
-        if let seconds = specification.profile.limits.time {
-            let timer = Task { [weak self] in
+        startClock()
+    }
+
+    /// Its time begins now.
+    func startClock() {
+        let seconds = specification.profile.limits.time
+        let timer = seconds.map { seconds in
+            Task { [weak self] in
                 try? await Task.sleep(for: .seconds(seconds))
                 if !Task.isCancelled { self?.break(.timeout) }
             }
-            state.withLock { $0.timer = timer }
+        }
+        state.withLock { state in
+            state.timer?.cancel()
+            state.timer = timer
+            state.started = .now
         }
     }
+
+    /// Its time stands still: it waits for its user.
+    func stopClock() {
+        state.withLock { state in
+            state.timer?.cancel()
+            state.timer = nil
+        }
+    }
+
+    /// Whether everything inside is gone.
+    var hasEnded: Bool { channel.hasEnded }
 
     deinit {
         state.withLock { $0.timer?.cancel() }
@@ -193,7 +214,7 @@ public final class Sandbox: Sendable {
         channel.close()
         try? Processes.sendSignal(first, 9)
         await channel.finished()
-        let elapsed = started.duration(to: .now)
+        let elapsed = state.withLock { $0.started }.duration(to: .now)
         let network = await egress?.close()
         var sample = CgroupSample()
         if let cgroup {

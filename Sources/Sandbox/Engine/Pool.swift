@@ -1,0 +1,82 @@
+internal import Linux
+internal import Synchronization
+
+/// Sandboxes that were started ahead and wait for their one user: nothing has run in them but their own PID 1.
+final class Pool: Sendable {
+    private struct Parked {
+        var sandbox: Sandbox
+        /// Of the host's mounts, see ``Ground/generation()``.
+        var generation: UInt64
+        var since: ContinuousClock.Instant
+    }
+    /// Longest that one waits: what no mount tells (users, sysctls) is looked at again after that, as ``Ground`` does.
+    static let patience = Duration.seconds(60)
+
+    private let parked = Mutex<[Parked]>([])
+
+    var isEmpty: Bool { parked.withLock { $0.isEmpty } }
+
+    var all: [Sandbox] { parked.withLock { $0.map(\.sandbox) } }
+
+    /// Those of this specification that may still be taken.
+    func count(_ specification: SandboxSpecification, _ generation: UInt64) -> Int {
+        parked.withLock { $0.count { Self.fits($0, specification, generation) } }
+    }
+
+    func park(_ sandbox: Sandbox, _ generation: UInt64) {
+        parked.withLock { $0.append(Parked(sandbox: sandbox, generation: generation, since: .now)) }
+    }
+
+    /// The oldest that fits, for one use; and those that nobody may use any more, for the caller to end.
+    func take(_ specification: SandboxSpecification, _ generation: UInt64) -> (sandbox: Sandbox?, stale: [Sandbox]) {
+        parked.withLock { parked in
+            let stale = parked.filter { !Self.isFresh($0, generation) }
+            parked.removeAll { !Self.isFresh($0, generation) }
+            guard let index = parked.firstIndex(where: { Self.fits($0, specification, generation) }) else {
+                return (nil, stale.map(\.sandbox))
+            }
+            return (parked.remove(at: index).sandbox, stale.map(\.sandbox))
+        }
+    }
+
+    /// Everything, no longer parked.
+    func drain() -> [Sandbox] {
+        parked.withLock { parked in
+            defer { parked = [] }
+            return parked.map(\.sandbox)
+        }
+    }
+
+    private static func isFresh(_ one: Parked, _ generation: UInt64) -> Bool {
+        one.generation == generation && one.since.duration(to: .now) < patience && !one.sandbox.hasEnded
+    }
+
+    private static func fits(_ one: Parked, _ specification: SandboxSpecification, _ generation: UInt64) -> Bool {
+        isFresh(one, generation) && one.sandbox.specification == specification
+    }
+}
+
+extension SandboxEngine {
+    /// Starts sandboxes ahead, until `count` of this specification wait; each is used once, by the next ``start(_:)`` that asks for the
+    /// same. For bursts: taking one costs no more than starting a program.
+    ///
+    /// One that waited for a minute, or through a change of the host's mounts, is not used any more. Those that are left over end
+    /// with ``discardPrewarmed()``, and with the engine.
+    ///
+    /// - Throws: as ``start(_:)``; those that were started before stay.
+    public func prewarm(_ specification: SandboxSpecification, count: Int) async throws {
+        while true {
+            // Asked before starting: a mount that comes meanwhile makes it stale at once.
+            let generation = try ground.generation()
+            guard pool.count(specification, generation) < count else { return }
+            let sandbox = try await fresh(specification)
+            sandbox.stopClock()
+            pool.park(sandbox, generation)
+        }
+    }
+
+    /// Ends what ``prewarm(_:count:)`` started and nobody took.
+    public func discardPrewarmed() async {
+        for sandbox in pool.drain() { _ = try? await sandbox.end() }
+    }
+}
