@@ -314,6 +314,8 @@ static _Noreturn void launch(const struct trial *trial, int plan, int control) {
     // One made for it: what happens in it must not be the host's.
     if (trial->flags & CSANDBOX_GIVEN_NETWORK && unshare(CLONE_NEWNET) == 0)
         dup2(open("/proc/self/ns/net", O_RDONLY), used++);
+    if (trial->flags & CSANDBOX_SEATED)
+        dup2(open(trial->seat, O_RDONLY | O_DIRECTORY), used++);
     close_range((unsigned)used, ~0U, 0);
     int null = open("/dev/null", O_RDWR);
     dup2(null, 0);

@@ -43,6 +43,7 @@ struct trial {
     // asked
     uint32_t mode, flags;
     int cgroups;            // files that take the place of cgroup.procs
+    const char *seat;       // with CSANDBOX_SEATED: the directory
     int only_root;          // no overlays but that of /
     const char *device;     // of the private layers; NULL: a tmpfs
     const void *plan;       // instead of the one made of the above

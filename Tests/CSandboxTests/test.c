@@ -8,6 +8,7 @@
 #include <linux/seccomp.h>
 #include <poll.h>
 #include <stdarg.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 
@@ -79,6 +80,47 @@ static void a_socket_is_given_and_a_foreign_family_refused(void) {
     trial.ask_socket = AF_UNIX;
     run_fresh(&trial);
     check(trial.ready && trial.socket_code == EINVAL, "a UNIX socket was answered %d", trial.socket_code);
+}
+
+static void process_one_is_born_into_its_control_group(void) {
+    struct trial trial = mapped();
+    trial.flags |= CSANDBOX_SEATED;
+    trial.seat = "/";
+    run_fresh(&trial);
+    check(trial.step == CSANDBOX_STEP_CLONE && trial.code == EBADF, "a directory that is no group: %s, errno %d",
+          csandbox_step_name(trial.step), trial.code);
+    const char *tree = access("/sys/fs/cgroup/cgroup.procs", F_OK) == 0 ? "/sys/fs/cgroup" : "/sys/fs/cgroup/unified";
+    char path[128], threaded[160], invalid[160];
+    snprintf(path, sizeof path, "%s/grace-csandbox-test-%d", tree, (int)getpid());
+    snprintf(threaded, sizeof threaded, "%s/cgroup.type", path);
+    if (mkdir(path, 0755) < 0) {
+        check(errno == ENOENT, "%s: errno %d", path, errno);  // version 1 alone
+        return;
+    }
+    trial = mapped();
+    trial.flags |= CSANDBOX_SEATED;
+    trial.seat = path;
+    trial.program = "inside";
+    trial.argument = "3";
+    trial.passed = 3;
+    run_fresh(&trial);
+    check(trial.ready && trial.command_started, "%s (%s), errno %d", csandbox_step_name(trial.step), trial.detail, trial.code);
+    int file = open(threaded, O_WRONLY | O_CLOEXEC);
+    check(file >= 0 && write(file, "threaded", 8) == 8, "the group did not become a threaded one: errno %d", errno);
+    close(file);
+    snprintf(invalid, sizeof invalid, "%s/below", path);  // of a threaded group: a domain that is none, until it is threaded, too
+    check(mkdir(invalid, 0755) == 0, "%s: errno %d", invalid, errno);
+    trial = mapped();
+    trial.flags |= CSANDBOX_SEATED;
+    trial.seat = invalid;
+    run_fresh(&trial);
+    check(trial.step == CSANDBOX_STEP_CGROUP_JOIN && trial.code == EOPNOTSUPP, "an invalid group: %s, errno %d",
+          csandbox_step_name(trial.step), trial.code);
+    check(rmdir(invalid) == 0, "%s: errno %d", invalid, errno);
+    int gone = -1;
+    for (int i = 0; i < 200 && (gone = rmdir(path)) < 0; i++)
+        usleep(10000);
+    check(gone == 0, "the group is still in use: errno %d", errno);
 }
 
 static void an_agent_that_leaves_ends_everything(void) {
@@ -538,6 +580,7 @@ int main(int argc, char **argv) {
     } tests[] = {
         {"every mode runs a command", every_mode_runs_a_command},
         {"a socket is given, and a foreign family refused", a_socket_is_given_and_a_foreign_family_refused},
+        {"process 1 is born into its control group", process_one_is_born_into_its_control_group},
         {"an agent that leaves ends everything", an_agent_that_leaves_ends_everything},
         {"one command too many is refused, and the rest goes on", one_command_too_many_is_refused_and_the_rest_goes_on},
         {"what a person can cause is reported with the kernel's errno", what_a_person_can_cause_is_reported_with_the_kernels_errno},

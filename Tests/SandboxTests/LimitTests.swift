@@ -8,6 +8,34 @@ import Testing
 
 /// Limits hold, and running into one has a name.
 @Suite(.enabled(if: Host.isRoot)) struct LimitTests {
+    @Test func everythingInsideIsInItsOwnGroupOfEveryHierarchy() async throws {
+        try await Host.withDirectory { directory in
+            let engine = try Host.engine(directory)
+            let sandbox = try await engine.start(SandboxSpecification(profile: Host.profile(), label: "member"))
+            let group = try #require(sandbox.cgroup)
+            let process = try await sandbox.spawn(.shell("exec sleep 100"))
+            let inside = try group.processes()
+            #expect(inside.count == 2)
+            for pid in inside {
+                // “ID:CONTROLLERS:PATH”; ours are those of the hierarchies that Grace uses.
+                let lines = try Files.readString("/proc/\(pid)/cgroup").split(separator: "\n")
+                for line in lines
+                where !line.contains("name=") && !line.contains("devices:") && !line.contains("cpuset:") {
+                    let place = line.split(separator: ":", maxSplits: 2, omittingEmptySubsequences: false)[2]
+                    let controllers = line.split(separator: ":", omittingEmptySubsequences: false)[1]
+                    let used = ["memory", "pids", "cpu", "cpuacct", "blkio", "freezer", ""]
+                    guard
+                        controllers.split(separator: ",").contains(where: { used.contains(String($0)) })
+                            || controllers.isEmpty
+                    else { continue }
+                    #expect(place.hasSuffix("/" + group.path), "process \(pid): \(line)")
+                }
+            }
+            await process.signalGroup(9)
+            _ = try await sandbox.end()
+        }
+    }
+
     @Test func memoryBeyondTheLimitIsAnOutOfMemoryBreach() async throws {
         let (result, outcome) = try await Host.withSandbox(
             profile: Host.profile {
