@@ -54,6 +54,10 @@ struct Scene: Sendable {
         var specification = SandboxSpecification(
             profile: try ground.shipped(), masks: ["\(directory)/hidden"], label: "attack")
         change(&specification)
+        // A scene's lasting layers lie on no bounded place, as the agent's do: without one, a bound is a refusal.
+        if specification.overlays.contains(where: { !$0.volatile && !$0.upper.isEmpty }) {
+            (specification.profile.limits.disk, specification.profile.limits.inodes) = (nil, nil)
+        }
         return specification
     }
 
