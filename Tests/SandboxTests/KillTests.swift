@@ -135,7 +135,11 @@ enum Programs {
     /// Copies those that a sandbox needs to where everybody may execute them: the build's directory may be closed or mounted.
     static func copy(to directory: String) async throws {
         let names = ["grace-sandbox", "sandbox-victim"]
-        let copied = try await Processes.run("cp", arguments: try names.map(path) + [directory])
+        // The run-time libraries that scripts/vm-test lays beside the programs come along; elsewhere none lies there.
+        let folder = try Self.path("")
+        let libraries = try Files.entries(folder).map { folder + String(decoding: $0, as: UTF8.self) }
+            .filter { $0.hasSuffix(".so") && !$0.contains("Package") }
+        let copied = try await Processes.run("cp", arguments: try names.map(path) + libraries + [directory])
         try #require(copied.exit.isSuccess, "\(copied.errorOutput)")
     }
 }
