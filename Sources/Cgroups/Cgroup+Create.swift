@@ -7,8 +7,8 @@ extension Cgroup {
     ///   - host: The host's layout.
     ///   - path: Below every hierarchy's root: `grace/sandbox-1`. Must not exist yet.
     ///   - limits: Each is read back after it was set.
-    ///   - seated: Whether ``seat(on:path:)`` has made the version 2 part already, where the host has one. It is the caller's until
-    ///     this returns, and removed like the rest when this throws.
+    ///   - seated: Whether ``seat(on:path:)`` has made the version 2 part already, where the host has one. It stays the caller's when
+    ///     this throws: somebody may be about to be born there.
     /// - Returns: The cgroup, empty but for who was born into its seat.
     /// - Throws: ``CgroupError``: a demanded limit that can't be set is ``CgroupError/limit(_:path:reason:)``. Nothing is left
     ///   behind then.
@@ -33,7 +33,7 @@ extension Cgroup {
             try cgroup.set(limits)
             return cgroup
         } catch {
-            for place in places { try? Files.removeDirectory(place.directory) }
+            for place in places where !(seated && place.isUnified) { try? Files.removeDirectory(place.directory) }
             throw error
         }
     }
@@ -54,11 +54,6 @@ extension Cgroup {
             try? Files.removeDirectory("\(root)/\(path)")
             throw error
         }
-    }
-
-    /// Removes what ``seat(on:path:)`` made, where no cgroup came of it.
-    public static func removeSeat(on host: CgroupHost, path: String) {
-        if let root = host.unifiedRoot { try? Files.removeDirectory("\(root)/\(path)") }
     }
 
     private static func makeLeaf(_ directory: String, path: String) throws {

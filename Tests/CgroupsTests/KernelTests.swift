@@ -39,6 +39,31 @@ extension OnThisKernel {
             }
         }
 
+        @Test("a seat stays when the rest of its cgroup can't be made, and goes with it when it can")
+        func seats() async throws {
+            let host = try CgroupHost.detect()
+            guard let root = host.unifiedRoot else { return }
+            let path = "grace-test-\(getpid())-seat"
+            let seat = try #require(try Cgroup.seat(on: host, path: path))
+            defer { try? host.remove(path) }
+            #expect(throws: CgroupError.exists(path: path)) { try Cgroup.seat(on: host, path: path) }
+            // Another's directory of a version 1 hierarchy is in the way.
+            if let legacy = ["/sys/fs/cgroup/memory", "/sys/fs/cgroup/pids"].first(where: {
+                (try? Files.status($0)) ?? nil != nil
+            }) {
+                try Files.makeDirectory("\(legacy)/\(path)", mode: 0o755)
+                #expect(throws: CgroupError.exists(path: path)) {
+                    try Cgroup.create(on: host, path: path, seated: true)
+                }
+                try Files.removeDirectory("\(legacy)/\(path)")
+            }
+            #expect(try Files.status("\(root)/\(path)") != nil)
+            let cgroup = try Cgroup.create(on: host, path: path, seated: true)
+            seat.close()
+            try await cgroup.remove()
+            #expect(try Files.status("\(root)/\(path)") == nil)
+        }
+
         @Test("a process is moved in by number")
         func adds() async throws {
             try await withCgroup(on: CgroupHost.detect(), "add") { cgroup in

@@ -67,6 +67,28 @@ import Testing
         }
     }
 
+    @Test func askingAgainAndAgainKeepsNoMoreThanWasAskedFor() async throws {
+        try await Host.withDirectory { directory in
+            let engine = try Host.engine(directory)
+            let specification = SandboxSpecification(profile: Host.profile(), label: "ahead")
+            for round in 0..<3 {
+                try await engine.prewarm(specification, count: 2)
+                try Files.makeDirectory("\(directory)/mount-\(round)", mode: 0o755)
+                _ = try await Processes.run(
+                    "mount", arguments: ["-t", "tmpfs", "grace-test", "\(directory)/mount-\(round)"])
+            }
+            defer { for round in 0..<3 { try? Mounts.detach("\(directory)/mount-\(round)") } }
+            try await engine.prewarm(specification, count: 2)
+            #expect(engine.pool.all.count == 2)
+            #expect(Self.groups(below: engine.cgroupParent).count == 2)
+            await engine.discardPrewarmed()
+            await #expect(throws: SandboxError.self) {
+                let layer = OverlayMount(mountPoint: "/", upper: "\(directory)/upper", work: "\(directory)/work")
+                try await engine.prewarm(SandboxSpecification(profile: Host.profile(), overlays: [layer]), count: 1)
+            }
+        }
+    }
+
     @Test func itsTimeBeginsWhenItIsTaken() async throws {
         try await Host.withDirectory { directory in
             let engine = try Host.engine(directory)

@@ -182,6 +182,16 @@ import Testing
         #expect(shown == profile)
     }
 
+    @Test func anInheritedBoundOnDiskShrinksWithTheMemory() throws {
+        func limits(_ text: String) throws -> SandboxLimits {
+            let strict = try ProfileTests.shipped.profile(named: "strict")
+            return try Profile.parse(file: "small.yaml", text: "extends: strict\nlimits: \(text)", base: strict).limits
+        }
+        #expect(try limits("{memory: 128Mi}").disk == 64 << 20)
+        #expect(try limits("{memory: 4Gi}").disk == 256 << 20)
+        #expect(try limits("{memory: 128Mi, disk: 100Mi}").disk == 100 << 20)
+    }
+
     @Test func strictIsBoundedOnDiskAndAProfileThatExtendsItLiftsThatByNull() throws {
         let strict = try ProfileTests.shipped.profile(named: "strict").limits
         #expect(strict.disk == 256 << 20 && strict.inodes == 100_000)

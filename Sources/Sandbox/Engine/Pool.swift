@@ -27,15 +27,19 @@ final class Pool: Sendable {
         parked.withLock { $0.append(Parked(sandbox: sandbox, generation: generation, since: .now)) }
     }
 
-    /// The oldest that fits, for one use; and those that nobody may use any more, for the caller to end.
-    func take(_ specification: SandboxSpecification, _ generation: UInt64) -> (sandbox: Sandbox?, stale: [Sandbox]) {
+    /// The oldest that fits, for one use.
+    func take(_ specification: SandboxSpecification, _ generation: UInt64) -> Sandbox? {
         parked.withLock { parked in
-            let stale = parked.filter { !Self.isFresh($0, generation) }
-            parked.removeAll { !Self.isFresh($0, generation) }
-            guard let index = parked.firstIndex(where: { Self.fits($0, specification, generation) }) else {
-                return (nil, stale.map(\.sandbox))
-            }
-            return (parked.remove(at: index).sandbox, stale.map(\.sandbox))
+            parked.firstIndex { Self.fits($0, specification, generation) }.map { parked.remove(at: $0).sandbox }
+        }
+    }
+
+    /// Those that nobody may use any more, for the caller to end.
+    func evict(_ generation: UInt64) -> [Sandbox] {
+        parked.withLock { parked in
+            let middle = parked.partition { !Self.isFresh($0, generation) }
+            defer { parked.removeSubrange(middle...) }
+            return parked[middle...].map(\.sandbox)
         }
     }
 
@@ -60,14 +64,21 @@ extension SandboxEngine {
     /// Starts sandboxes ahead, until `count` of this specification wait; each is used once, by the next ``start(_:)`` that asks for the
     /// same. For bursts: taking one costs no more than starting a program.
     ///
-    /// One that waited for a minute, or through a change of the host's mounts, is not used any more. Those that are left over end
-    /// with ``discardPrewarmed()``, and with the engine.
+    /// One that waited for a minute, or through a change of the host's mounts, is not used any more; it ends with the next call of
+    /// this or of ``start(_:)``. Those that are left over end with ``discardPrewarmed()``, and with the engine. At most `count` are
+    /// started in one call, also where the host's mounts change all the time.
     ///
-    /// - Throws: as ``start(_:)``; those that were started before stay.
+    /// - Throws: as ``start(_:)``; those that were started before stay. ``SandboxError/invalid(_:)`` for a layer that outlives its
+    ///   sandbox: only one sandbox at a time may write it.
     public func prewarm(_ specification: SandboxSpecification, count: Int) async throws {
-        while true {
+        guard !specification.overlays.contains(where: { !$0.volatile && !$0.upper.isEmpty }) else {
+            throw SandboxError.invalid(
+                "A sandbox with a lasting layer can't be started ahead: start it when it is needed.")
+        }
+        for _ in 0..<max(0, count) {
             // Asked before starting: a mount that comes meanwhile makes it stale at once.
             let generation = try ground.generation()
+            for sandbox in pool.evict(generation) { _ = try? await sandbox.end() }
             guard pool.count(specification, generation) < count else { return }
             let sandbox = try await fresh(specification)
             sandbox.stopClock()

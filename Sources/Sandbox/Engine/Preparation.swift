@@ -126,7 +126,9 @@ final class Preparation {
             try? await cgroup.kill(timeout: .seconds(5))
             try? await cgroup.remove()
         } else if seat != nil, let host = engine.cgroups {
-            Cgroup.removeSeat(on: host, path: cgroupPath)
+            // Who was born there may be dead and not yet gone: this waits for that.
+            let path = cgroupPath
+            try? await Threads.run("seat") { try host.remove(path) }
         }
         for path in leftovers { try? Scratch.remove(path) }
     }

@@ -115,9 +115,10 @@ public final class SandboxEngine: Sendable {
     /// then it is in ``Sandbox/fallbacks``. Never is a sandbox weaker in silence.
     public func start(_ specification: SandboxSpecification) async throws -> Sandbox {
         if !pool.isEmpty {
-            let (ready, stale) = pool.take(specification, try ground.generation())
+            let generation = try ground.generation()
+            let stale = pool.evict(generation)
             if !stale.isEmpty { Task { for sandbox in stale { _ = try? await sandbox.end() } } }
-            if let ready {
+            if let ready = pool.take(specification, generation) {
                 ready.startClock()
                 return ready
             }

@@ -67,7 +67,10 @@ public struct DeviceHolder: Codable, Equatable, Sendable {
     private static func sandboxes(_ device: DeviceNumber) -> [DeviceHolder] {
         var result: [DeviceHolder] = []
         for process in ScratchLeftovers.names("/proc") {
-            guard let pid = Int32(process) else { continue }
+            // Anybody may give a memfd any name: what strangers say of their own counts for nothing.
+            guard let pid = Int32(process), let owner = (try? Files.status("/proc/\(process)"))??.uid,
+                owner == 0 || owner == geteuid()
+            else { continue }
             for number in ScratchLeftovers.names("/proc/\(process)/fd") {
                 let place = "/proc/\(process)/fd/\(number)"
                 guard let link = (try? Files.readlink(place))?.string, link.hasPrefix("/memfd:\(mark) ") else {

@@ -212,6 +212,10 @@ extension SandboxLimits {
         swap = size("swap", 0) ?? swap
         // Null lifts what the extended profile sets; the inodes of the same layers go with it.
         if members["disk"]?.isNull == true { (disk, inodes) = (nil, nil) } else { disk = size("disk", 1 << 20) ?? disk }
+        // An inherited bound is one in memory: half of less memory is less, too.
+        if members["memory"] != nil, members["disk"] == nil, let memory, let inherited = disk {
+            disk = min(inherited, max(1 << 20, memory / 2))
+        }
         output = size("output", 0) ?? output
         inodes = members["inodes"]?.integer(in: 16...1_000_000_000) ?? inodes
         cpuWeight = members["cpu_weight"]?.integer(in: 1...10000).map(Int.init) ?? cpuWeight
