@@ -40,7 +40,8 @@ extension Promoter {
             }
             let result = try await Threads.run("rollback") {
                 let result = try moveBack(id, moves, reason: nil)
-                if record.isStowed == true, result != .rolledBack { try moves.stow(in: store.path(id)) }
+                // They are still there if this fails, only in sight; what was found is what people must hear.
+                if record.isStowed == true, result != .rolledBack { try? moves.stow(in: store.path(id)) }
                 return result
             }
             if result == .rolledBack, let apply = journal.apply, !apply.isEmpty {
@@ -104,7 +105,8 @@ extension Promoter {
         return .frozen(conflicts)
     }
 
-    /// Gives up the pre-images of a promotion that is confirmed: it can't be rolled back after this. For retention.
+    /// Gives up the pre-images of a promotion that is confirmed: it can't be rolled back after this. For retention. Where it was cut
+    /// off, it is to be called again.
     public func purge(id: String) throws {
         let lock = try store.lock()
         defer { lock.close() }
@@ -117,10 +119,11 @@ extension Promoter {
         guard record.kind == .files else { return }
         let (journal, changeSet, base) = try store.journal(of: id)
         let moves = try FileMoves(self, journal, changeSet, base, store: store)
-        let times = try moves.parentTimes()
+        let times = try moves.reachableTimes()
         try moves.removeStashes()
         try moves.setTimes(times)
         try moves.syncDirectories()
         try moves.removeStowed(in: store.path(id))
+        if record.isStowed == true { try setPhase(.confirmed, of: id) { $0.isStowed = false } }
     }
 }

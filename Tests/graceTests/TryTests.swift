@@ -133,6 +133,18 @@ struct TryTests {
             "mkdir ../a ../b x y; touch x/1 y/1 g; $T -N ../b 'rm -r x y; mkdir y; touch y/b only; ln only link; echo b >f'; $T -N ../a 'mkdir n; touch x/2 n/a; rm g; echo a >f'; $T -L ../a:../b -N $D; $T commit $D; test \"$(find . | LC_ALL=C sort | tr '\\n' ' ')\" = '. ./f ./link ./n ./n/a ./only ./x ./x/2 ./y ./y/b ' || { find .; exit 1; }; test \"$(cat f)\" = a; test \"$(stat -c %h only)\" = 2"
         ),
         Row(
+            "what live did since the first fork began is a conflict for what was laid over it",
+            "echo old >f; mkdir ../a; $T -N ../a 'echo a >f'; sleep 0.1; echo live >f; $T -N $D -L ../a 'echo more >>f'; set +e; $T commit $D 2>err; test $? = 1 || exit 1; test \"$(cat f)\" = live; grep -qF \"$PWD/f\" err"
+        ),
+        Row(
+            "what live deleted since is a conflict for a merge, too",
+            "echo old >g; mkdir ../a; $T -N ../a 'echo a >g'; $T -L ../a -N $D; sleep 0.1; rm g; set +e; $T commit $D 2>err; test $? = 1 || exit 1; test ! -e g; grep -qF \"$PWD/g\" err"
+        ),
+        Row(
+            "a commit whose directory is gone since is not taken back, and the paths are named",
+            "mkdir p q; echo 1 >p/f; echo 1 >q/f; $T -y 'echo 2 >p/f; echo 2 >q/f' 2>err; id=$(sed -n 's/.*rollback //p' err); rm -r q; set +e; for i in 1 2; do $T rollback $id 2>err; test $? = 1 || exit 1; grep -qF \"$PWD/q\" err || exit 1; done; test \"$(cat p/f)\" = 2; test \"$(find . -name '.grace*')\" = ''"
+        ),
+        Row(
             "-L twice is wrong input, and over a directory without a fork is refused",
             "mkdir ../a; set +e; $T -L ../a -L ../a true 2>/dev/null; test $? = 2 || exit 1; $T -L ../a true 2>/dev/null; test $? = 1"
         ),

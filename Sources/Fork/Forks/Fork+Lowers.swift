@@ -77,6 +77,13 @@ struct LayerMerger {
         }
     }
 
+    /// That it was copied up from live tells a file that live has deleted since from one that the change made.
+    private func copyOrigin(_ node: Node, to target: BytePath) throws {
+        for (name, value) in try node.allXattrs() where OverlayMarks.isOrigin(name) {
+            try Files.setXattr(target, name: name, value: value)
+        }
+    }
+
     private mutating func make(_ node: Node, isWhiteout: Bool, at target: BytePath) throws {
         if isWhiteout { return try Files.mknod(target, kind: .characterDevice, mode: 0) }
         let identity = node.status.identity
@@ -94,6 +101,7 @@ struct LayerMerger {
         default: try Files.mknod(target, kind: node.status.kind, mode: 0o600, device: node.status.special)
         }
         try Layer.copyAttributes(from: node, to: target)
+        try copyOrigin(node, to: target)
         if node.status.links > 1 { linked[identity] = target }
     }
 }

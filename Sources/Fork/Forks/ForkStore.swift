@@ -34,9 +34,11 @@ public struct ForkStore: Sendable {
     ///   - id: The fork's name.
     ///   - disk: What the change may write. Where this host can't bound it, the fork is made all the same, unbounded, and the
     ///     sandbox that is to run over it refuses or records that, as its profile says.
+    ///   - others: Forks that are to be laid below it (``Fork/lay(_:asChange:)``): what live did since the first of them began is
+    ///     later than this one, too.
     /// - Returns: The fork.
     /// - Throws: ``ForkError/alreadyExists(id:directory:)``, ``ForkError/badIdentifier(_:)``, `SystemError`.
-    public func create(id: String, disk: DiskLimit? = nil) throws -> Fork {
+    public func create(id: String, disk: DiskLimit? = nil, over others: [Fork] = []) throws -> Fork {
         let directory = try directory(of: id)
         try Files.makeDirectory(root, mode: 0o700, intermediate: true)
         do {
@@ -45,7 +47,9 @@ public struct ForkStore: Sendable {
             throw ForkError.alreadyExists(id: id, directory: root)
         }
         // Whatever live does from here on counts as later than the fork.
-        let created = ForkRecord.now()
+        // What it is laid over was made from live as it was when the first of those forks began.
+        let begun = ForkRecord.now()
+        let created = others.map(\.created).reduce(begun) { min($0, $1) }
         do {
             let bounded = disk.flatMap {
                 try? BoundedPlace.make("\(directory)/\(Self.bounded)", image: "\(directory)/\(Self.image)", limit: $0)
@@ -57,7 +61,7 @@ public struct ForkStore: Sendable {
             }
             // Last: a directory without its record is a fork that never was, and `discard` takes it away.
             try Files.writeAtomically("\(directory)/fork.json", JSON(encoding: record).canonical)
-            ForkRecord.waitForTick(after: created)
+            ForkRecord.waitForTick(after: begun)
             return Fork(directory: directory, record: record)
         } catch {
             try? discard(id: id)

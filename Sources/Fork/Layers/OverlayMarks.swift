@@ -25,6 +25,9 @@ enum OverlayMarks {
         return try value("whiteout", in: xattrs()) != nil
     }
 
+    /// Whether an extended attribute tells from what a node was copied up.
+    static func isOrigin(_ name: String) -> Bool { name == "trusted.overlay.origin" || name == "user.overlay.origin" }
+
     /// Whether the node was copied up from a lower layer, rather than made new.
     static func isCopiedUp(_ xattrs: [String: Data]) -> Bool {
         guard let origin = value("origin", in: xattrs) else { return false }

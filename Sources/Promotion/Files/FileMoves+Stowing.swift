@@ -14,7 +14,7 @@ extension FileMoves {
     func stow(in directory: BytePath) throws {
         let place = try calls.open(path: directory, flags: O_RDONLY | O_DIRECTORY)
         try keepingTimes {
-            for number in journal.parents.indices {
+            for number in journal.parents.indices where try reachable(journal.parents[number].path) != nil {
                 let from = try stash(number)
                 guard try calls.status(from) != nil else { continue }
                 do {
@@ -28,13 +28,15 @@ extension FileMoves {
         try syncDirectories()
     }
 
-    /// Moves them back beside the files.
+    /// Moves them back beside the files. Those whose directory is gone stay: the check for conflicts names the paths.
     func unstow(from directory: BytePath) throws {
         let place = try calls.open(path: directory, flags: O_RDONLY | O_DIRECTORY)
         try keepingTimes {
             for number in journal.parents.indices {
                 let from = stowed(number, in: place, shown: directory)
-                guard try calls.status(from) != nil else { continue }
+                guard try calls.status(from) != nil, try reachable(journal.parents[number].path) != nil else {
+                    continue
+                }
                 try calls.move(from, to: stash(number))
             }
         }
@@ -48,7 +50,7 @@ extension FileMoves {
     }
 
     private func keepingTimes(_ body: () throws -> Void) throws {
-        let times = try parentTimes()
+        let times = try reachableTimes()
         defer { try? setTimes(times) }
         try body()
     }

@@ -180,6 +180,14 @@ struct FileMoves {
         }
     }
 
+    /// As ``parentTimes()``, with an empty word, which ``setTimes(_:)`` passes over, for a directory that is no longer there.
+    func reachableTimes() throws -> [String] {
+        try journal.parents.map { parent in
+            guard let directory = try reachable(parent.path) else { return "" }
+            return String(try calls.status(of: directory, shown: parent.path).modified.total)
+        }
+    }
+
     /// Sets back the times of the parent directories for which `which` is true, the deepest first.
     func restoreTimes(where which: (Int) -> Bool) throws {
         let order = journal.parents.indices.sorted { journal.parents[$1].path < journal.parents[$0].path }
@@ -235,7 +243,8 @@ struct FileMoves {
         if let failure { throw failure }
     }
 
-    private func reachable(_ path: BytePath) throws -> Descriptor? {
+    /// The directory; `nil` where it is gone, or something else stands in its way.
+    func reachable(_ path: BytePath) throws -> Descriptor? {
         do {
             return try root.directory(path)
         } catch let error as SystemError where isUnreachable(error) {

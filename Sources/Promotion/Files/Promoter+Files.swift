@@ -74,13 +74,19 @@ extension Promoter {
     }
 
     /// Gives up the pre-images of commits (``commit(id:changeSet:base:)``) that were made before `date`.
+    ///
+    /// One that fails, or was cut off by a kill, keeps no other from it and is tried again by the next call.
+    ///
+    /// - Throws: what the first that failed said.
     public func purgeCommits(before date: Date) throws {
+        var failure: (any Error)?
         for id in try store.ids() {
             guard let record = try? store.phase(of: id), record.phase == .confirmed, record.isStowed == true,
-                !record.isPurged, record.since < date
+                record.isPurged || record.since < date
             else { continue }
-            try purge(id: id)
+            do { try purge(id: id) } catch { failure = failure ?? error }
         }
+        if let failure { throw failure }
     }
 
     private func promoteLocked(

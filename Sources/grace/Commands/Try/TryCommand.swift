@@ -86,7 +86,12 @@ struct TryCommand: AsyncParsableCommand {
         case .keep:
             // Nobody has named its place: it is worth nothing, or has to be found.
             guard fork.isOwnDirectory else { break }
-            if try fork.changeSet(filter).isEmpty { try fork.discard() } else { Terminal.line(fork.directory) }
+            // Patterns say what is shown and committed, not what is thrown away.
+            if try fork.changeSet(PathFilter(include: [], exclude: [])).isEmpty {
+                try fork.discard()
+            } else {
+                Terminal.line(fork.directory)
+            }
         case .keepAndPrint: Terminal.line(fork.directory)
         case .commit:
             // The command's own code, unless the commit fails.

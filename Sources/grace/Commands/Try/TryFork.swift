@@ -104,7 +104,7 @@ struct TryFork {
         let view = HostView.current(
             mounts: try MountInfo.read(), mask: [directory],
             fresh: HostView.freshBesidesTemporary)
-        fork = try ForkStore(root: directory, view: view).create(id: "fork")
+        fork = try ForkStore(root: directory, view: view).create(id: "fork", over: lowers.map(\.fork))
         do {
             if !lowers.isEmpty { try fork.lay(lowers.map(\.fork), asChange: asChange) }
         } catch {
