@@ -71,7 +71,7 @@ extension SandboxEngine {
     /// - Throws: as ``start(_:)``; those that were started before stay. ``SandboxError/invalid(_:)`` for a layer that outlives its
     ///   sandbox: only one sandbox at a time may write it.
     public func prewarm(_ specification: SandboxSpecification, count: Int) async throws {
-        guard !specification.overlays.contains(where: { !$0.volatile && !$0.upper.isEmpty }) else {
+        guard !specification.overlays.contains(where: \.isLasting) else {
             throw SandboxError.invalid(
                 "A sandbox with a lasting layer can't be started ahead: start it when it is needed.")
         }

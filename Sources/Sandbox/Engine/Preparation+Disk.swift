@@ -48,12 +48,12 @@ extension Preparation {
         specification.overlays.isEmpty || specification.overlays.contains { $0.volatile || $0.upper.isEmpty }
     }
 
-    var hasLastingLayers: Bool { specification.overlays.contains { !$0.volatile && !$0.upper.isEmpty } }
+    var hasLastingLayers: Bool { specification.overlays.contains(where: \.isLasting) }
 
     /// A layer that outlives the sandbox must be bounded by whoever made it.
     func checkLastingLayers() throws {
         guard let limit = specification.profile.limits.diskLimit else { return }
-        for overlay in specification.overlays where !overlay.volatile && !overlay.upper.isEmpty {
+        for overlay in specification.overlays where overlay.isLasting {
             guard !BoundedPlace.isBounded(overlay.upper, by: limit) else { continue }
             try demand(
                 FeatureStatus(

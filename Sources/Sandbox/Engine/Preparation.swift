@@ -281,7 +281,6 @@ final class Preparation {
         }
         while true {
             do {
-                if privileged, seat == nil { seat = try Cgroup.seat(on: host, path: cgroupPath) }
                 cgroup = try Cgroup.create(on: host, path: cgroupPath, limits: wanted, seated: seat != nil)
                 return
             } catch CgroupError.limit(let field, _, let reason) {

@@ -21,4 +21,7 @@ public struct OverlayMount: Codable, Equatable, Sendable {
         self.work = work
         self.volatile = volatile
     }
+
+    /// Whether what is written there outlives the sandbox.
+    var isLasting: Bool { !volatile && !upper.isEmpty }
 }

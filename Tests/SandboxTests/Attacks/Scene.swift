@@ -55,7 +55,7 @@ struct Scene: Sendable {
             profile: try ground.shipped(), masks: ["\(directory)/hidden"], label: "attack")
         change(&specification)
         // A scene's lasting layers lie on no bounded place, as the agent's do: without one, a bound is a refusal.
-        if specification.overlays.contains(where: { !$0.volatile && !$0.upper.isEmpty }) {
+        if specification.overlays.contains(where: \.isLasting) {
             (specification.profile.limits.disk, specification.profile.limits.inodes) = (nil, nil)
         }
         return specification
