@@ -4,7 +4,7 @@ internal import Documents
 internal import Fork
 internal import FoundationEssentials
 internal import Ledger
-internal import Linux
+public import Linux
 public import Logging
 public import Missions
 internal import Promotion

@@ -1,3 +1,4 @@
+internal import Linux
 internal import Promotion
 internal import Fork
 internal import Logging

@@ -3,7 +3,7 @@ internal import Documents
 internal import Fork
 public import FoundationEssentials
 public import Ledger
-internal import Linux
+public import Linux
 public import Logging
 public import Missions
 public import Promotion

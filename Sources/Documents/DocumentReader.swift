@@ -1,5 +1,3 @@
-internal import Yams
-
 /// Reads a YAML (or JSON) file that a person wrote and gathers every problem in it before it is refused.
 ///
 /// ```swift
@@ -25,21 +23,14 @@ public final class DocumentReader {
             report(line: nil, path: "", "the file has \(text.utf8.count) bytes; at most 4 MiB are read.")
             return
         }
-        if let (line, problem) = YAMLEvents.refusal(of: text) {
-            report(line: line, path: "", problem)
-            return
-        }
-        do {
-            // Without a resolver: nobody here asks for implicit tags, and its patterns take milliseconds to compile.
-            guard let node = try Yams.compose(yaml: text, .basic) else {
+        do throws(YAMLNode.Refusal) {
+            guard let node = try YAMLNode.parse(text) else {
                 report(line: nil, path: "", "the file is empty; expected a mapping of keys to values.")
                 return
             }
             root = Field(reader: self, node: node, path: "")
-        } catch let error as YamlError {
-            report(yaml: error)
         } catch {
-            report(line: nil, path: "", "not valid YAML: \(error)")
+            report(line: error.line, path: "", error.problem)
         }
     }
 
@@ -65,19 +56,5 @@ public final class DocumentReader {
             }
         }
         return result
-    }
-
-    private func report(yaml error: YamlError) {
-        switch error {
-        case .scanner(_, let problem, let mark, _), .parser(_, let problem, let mark, _),
-            .composer(_, let problem, let mark, _):
-            report(line: mark.line, path: "", "not valid YAML: \(problem) (column \(mark.column)).")
-        case .duplicatedKeysInMapping(let duplicates, let context):
-            report(
-                line: context.mark.line, path: "",
-                "the keys \(duplicates.map { "\($0)" }.joined(separator: ", ")) occur more than once.")
-        default:
-            report(line: nil, path: "", "not valid YAML: \(error)")
-        }
     }
 }

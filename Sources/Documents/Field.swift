@@ -1,25 +1,24 @@
-internal import Yams
-
 /// One value of a document, with its place. Every reading method returns `nil` after reporting what was expected.
 public struct Field {
     let reader: DocumentReader
-    let node: Node
+    let node: YAMLNode
     /// The path of keys from the top, as in `services[0].run`.
     public let path: String
 
     /// The line on which the value begins, from 1.
-    public var line: Int { node.mark?.line ?? 1 }
+    public var line: Int { node.line }
 
-    public var isMapping: Bool { node.mapping != nil }
-    public var isList: Bool { node.sequence != nil }
-    public var isScalar: Bool { node.scalar != nil }
+    public var isMapping: Bool { if case .mapping = node.content { true } else { false } }
+    public var isList: Bool { if case .sequence = node.content { true } else { false } }
+    public var isScalar: Bool { scalar != nil }
     /// Whether it is YAML's null (`~`, `null` or nothing, unquoted).
     public var isNull: Bool {
-        scalar.map { plain($0) && ["", "~", "null", "Null", "NULL"].contains($0.string) } ?? false
+        scalar.map { $0.isPlain && ["", "~", "null", "Null", "NULL"].contains($0.string) } ?? false
     }
 
-    private var scalar: Node.Scalar? { if case .scalar(let scalar) = node { scalar } else { nil } }
-    private func plain(_ scalar: Node.Scalar) -> Bool { scalar.style == .plain || scalar.style == .any }
+    private var scalar: (string: String, isPlain: Bool)? {
+        if case .scalar(let string, let isPlain) = node.content { (string, isPlain) } else { nil }
+    }
 
     /// Reports that something is wrong with this value.
     public func problem(_ message: String) {
@@ -28,11 +27,10 @@ public struct Field {
 
     private func expected(_ what: String) {
         let found: String
-        switch node {
+        switch node.content {
         case .mapping: found = "a mapping"
         case .sequence: found = "a list"
-        case .scalar(let scalar): found = "“\(scalar.string.prefix(60))”"
-        case .alias: found = "an alias"
+        case .scalar(let text, _): found = "“\(text.prefix(60))”"
         }
         problem("expected \(what), found \(found).")
     }
@@ -50,25 +48,24 @@ public struct Field {
 
     /// The members of a mapping whose keys are free.
     public func mapping() -> [String: Field]? {
-        guard case .mapping(let mapping) = node else {
+        guard case .mapping(let mapping) = node.content else {
             expected("a mapping of keys to values")
             return nil
         }
         var members: [String: Field] = [:]
         for (key, value) in mapping {
-            guard case .scalar(let name) = key else {
+            guard case .scalar(let name, _) = key.content else {
                 problem("expected keys that are plain words.")
                 continue
             }
-            members[name.string] = Field(
-                reader: reader, node: value, path: path.isEmpty ? name.string : "\(path).\(name.string)")
+            members[name] = Field(reader: reader, node: value, path: path.isEmpty ? name : "\(path).\(name)")
         }
         return members
     }
 
     /// The items of a list.
     public func list() -> [Field]? {
-        guard case .sequence(let items) = node else {
+        guard case .sequence(let items) = node.content else {
             expected("a list")
             return nil
         }
@@ -102,7 +99,7 @@ public struct Field {
     }
 
     public func integer(in range: ClosedRange<Int64> = Int64.min...Int64.max) -> Int64? {
-        guard let scalar, plain(scalar), let value = Int64(scalar.string) else {
+        guard let scalar, scalar.isPlain, let value = Int64(scalar.string) else {
             expected("a whole number")
             return nil
         }
@@ -114,7 +111,7 @@ public struct Field {
     }
 
     public func number() -> Double? {
-        guard let scalar, plain(scalar), let value = Double(scalar.string), value.isFinite else {
+        guard let scalar, scalar.isPlain, let value = Double(scalar.string), value.isFinite else {
             expected("a number")
             return nil
         }
@@ -122,7 +119,7 @@ public struct Field {
     }
 
     public func boolean() -> Bool? {
-        guard let scalar, plain(scalar), ["true", "false"].contains(scalar.string) else {
+        guard let scalar, scalar.isPlain, ["true", "false"].contains(scalar.string) else {
             expected("true or false")
             return nil
         }
@@ -163,23 +160,22 @@ public struct Field {
 
     /// The value as JSON: plain scalars by YAML's core schema (null, booleans, whole numbers, numbers), others as text.
     public var json: JSON {
-        switch node {
+        switch node.content {
         case .mapping(let mapping):
             var members: [String: JSON] = [:]
             for (key, value) in mapping {
-                guard case .scalar(let name) = key else { continue }
-                members[name.string] = Field(reader: reader, node: value, path: path).json
+                guard case .scalar(let name, _) = key.content else { continue }
+                members[name] = Field(reader: reader, node: value, path: path).json
             }
             return .object(members)
         case .sequence(let items): return .array(items.map { Field(reader: reader, node: $0, path: path).json })
-        case .scalar(let scalar):
-            guard plain(scalar) else { return .string(scalar.string) }
+        case .scalar(let text, let isPlain):
+            guard isPlain else { return .string(text) }
             if isNull { return .null }
-            if scalar.string == "true" || scalar.string == "false" { return .bool(scalar.string == "true") }
-            if let integer = Int64(scalar.string) { return .integer(integer) }
-            if let number = Double(scalar.string), number.isFinite { return .number(number) }
-            return .string(scalar.string)
-        case .alias: return .null
+            if text == "true" || text == "false" { return .bool(text == "true") }
+            if let integer = Int64(text) { return .integer(integer) }
+            if let number = Double(text), number.isFinite { return .number(number) }
+            return .string(text)
         }
     }
 }

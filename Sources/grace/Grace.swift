@@ -1,68 +1,45 @@
 import ArgumentParser
 import Glibc
+import Linux
+import Local
+import Sandbox
 
-/// The command line. Exit codes of `verify` and `propose --wait`: 0 pass, 1 regression or denied, 2 usage, 3 inconclusive,
-/// 4 infrastructure.
+/// What is called `grace`: a small, statically linked program that starts in a millisecond. It runs commands in sandboxes and forks
+/// itself, and becomes `grace-main` for everything else, so that `grace run` before a command costs what the sandbox costs.
 @main
-struct Grace: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(
-        commandName: "grace",
-        abstract: "Find out what a change does before it is live. Grace proposes, people decide, Grace executes.",
-        version: "0.1.0",
-        subcommands: [
-            Up.self, AgentCommand.self, Run.self, TryCommand.self, ChangesCommand.self, Verify.self, Propose.self,
-            MissionsCommand.self, Vote.self,
-            FeedbackCommand.self,
-            Rollback.self, Override.self, Revoke.self, Pause.self, Resume.self, Log.self, Keys.self,
-            ProfilesCommand.self, Doctor.self,
-        ])
-
+enum Grace {
     static func main() async {
         signal(SIGPIPE, SIG_IGN)
-        if let verb = CommandLine.arguments.dropFirst().first, ["up", "agent"].contains(verb) { Signals.handle() }
+        let words = Array(CommandLine.arguments.dropFirst())
         do {
-            if CommandLine.arguments.dropFirst().first == "try" {
+            switch words.first {
+            case "run":
+                // What the parser would refuse, or help, goes the long way.
+                if let command = try? Run.parse(Array(words.dropFirst())) { try await command.run() }
+            case "try":
                 // Its arguments are another program's: no parser may look for options among them.
-                throw ExitCode(try await TryCommand.execute(Array(CommandLine.arguments.dropFirst(2))))
+                let options = try TryOptions.parse(Array(words.dropFirst()))
+                if !options.reachesBeyondTheFork {
+                    throw ExitCode(try await TryCommand.execute(options, beyond: nil))
+                }
+            default: break
             }
-            if CommandLine.arguments.dropFirst().first == "run",
-                let command = try? Run.parse(Array(CommandLine.arguments.dropFirst(2)))
-            {
-                // The parser looks at every option of every subcommand before it reads a word, which takes longer than most runs.
-                // What it would refuse, or help, goes the long way.
-                return try await command.run()
-            }
-            var command = try parseAsRoot()
-            if var asynchronous = command as? any AsyncParsableCommand {
-                try await asynchronous.run()
-            } else {
-                try command.run()
-            }
-        } catch let error as Failure {
-            Terminal.error(error.description)
-            Glibc.exit(error.code)
-        } catch let error as ExitCode {
-            Glibc.exit(error.rawValue)
-        } catch let error where exitCode(for: error) == .validationFailure {
-            Terminal.error(fullMessage(for: error))
-            Glibc.exit(2)
-        } catch let error where error is CleanExit || exitCode(for: error) == .success {
-            print(fullMessage(for: error))
-            Glibc.exit(0)
+            try becomeWhole()
         } catch {
-            Terminal.error("\(error)")
-            Glibc.exit(4)
+            ProgramEnd.exit(error, of: Run.self)
         }
     }
-}
 
-/// A sentence and the exit code that goes with it.
-struct Failure: Error, CustomStringConvertible {
-    let description: String
-    let code: Int32
-
-    init(_ description: String, code: Int32 = 4) {
-        self.description = description
-        self.code = code
+    /// - Throws: ``Failure`` where that can't be.
+    private static func becomeWhole() throws {
+        let program: String
+        do {
+            program = try SandboxEngine.locateHelper("grace-main")
+        } catch {
+            throw Failure("\(error)")
+        }
+        signal(SIGPIPE, SIG_DFL)
+        execv(program, CommandLine.unsafeArgv)
+        throw Failure("\(SystemError(call: "execv", subject: program, code: errno))")
     }
 }

@@ -1,7 +1,7 @@
 public import Documents
 internal import FoundationEssentials
 internal import Ledger
-internal import Linux
+public import Linux
 internal import Trust
 
 /// Makes what a host needs before Grace runs on it for the first time: directories, default policy files, tokens. What is

@@ -2,7 +2,7 @@ internal import Documents
 internal import FoundationEssentials
 public import Ledger
 internal import Glibc
-internal import Linux
+public import Linux
 public import Missions
 public import Parliament
 public import Trust

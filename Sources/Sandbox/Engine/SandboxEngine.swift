@@ -85,9 +85,12 @@ public final class SandboxEngine: Sendable {
         if !left.isEmpty { Task { for sandbox in left { _ = try? await sandbox.end() } } }
     }
 
-    /// Finds `grace-sandbox`: in `GRACE_LIBEXEC_DIR`, beside this program, or, in a test run, among the products of the build.
-    public static func locateHelper() throws -> String {
-        let name = "grace-sandbox"
+    /// Finds a program of Grace's: in `GRACE_LIBEXEC_DIR`, beside this one, or, in a test run, among the products of the build.
+    ///
+    /// - Parameter name: `grace-sandbox`, unless another one is wanted.
+    /// - Returns: Its path.
+    /// - Throws: ``SandboxError`` where it is nowhere.
+    public static func locateHelper(_ name: String = "grace-sandbox") throws -> String {
         var candidates: [String] = []
         if let value = getenv("GRACE_LIBEXEC_DIR") { candidates.append("\(String(cString: value))/\(name)") }
         if let executable = (try? Files.readlink("/proc/self/exe"))?.string {
@@ -96,17 +99,19 @@ public final class SandboxEngine: Sendable {
                 "\(directory)/\(name)", "\(directory)/../libexec/grace/\(name)", "\(directory)/../lib/grace/\(name)",
             ]
         }
+        for candidate in candidates where access(candidate, X_OK) == 0 { return candidate }
         // Under the test runner this program is swiftpm-testing-helper; the test bundle, mapped into it, lies among the products.
         for line in ((try? Files.readString("/proc/self/maps")) ?? "").split(separator: "\n")
         where line.hasSuffix(".xctest") {
             guard let start = line.firstIndex(of: "/"), let end = line.lastIndex(of: "/"), start < end else { continue }
-            candidates.append("\(line[start..<end])/\(name)")
+            let candidate = "\(line[start..<end])/\(name)"
+            if access(candidate, X_OK) == 0 { return candidate }
+            candidates.append(candidate)
             break
         }
-        for candidate in candidates where access(candidate, X_OK) == 0 { return candidate }
         throw SandboxError.helper(
-            "The helper program \(name) was not found; searched \(candidates.joined(separator: ", ")). Install it beside grace, or say "
-                + "where it lies with GRACE_LIBEXEC_DIR.")
+            "The program \(name) of Grace's was not found; searched \(candidates.joined(separator: ", ")). Install it beside grace, or "
+                + "say where it lies with GRACE_LIBEXEC_DIR.")
     }
 
     /// Starts a sandbox: everything is set up and nothing runs in it yet.
