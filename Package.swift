@@ -47,8 +47,8 @@ var targets: [Target] = [
     .systemLibrary(name: "CYaml", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
     .executableTarget(
         name: "grace-sandbox", dependencies: ["CSandbox"], cSettings: strictC,
-        // It runs inside sandboxes: no dynamic loader, no library of the host between it and the kernel.
-        linkerSettings: [.unsafeFlags(["-static-executable"])]),
+        // It runs inside sandboxes: no dynamic loader, no library of the host between it and the kernel, and nothing of Swift's.
+        linkerSettings: [.unsafeFlags(["-static-executable", "-nostartfiles"])]),
 
     // The rooms, in the order a mission's data flows through them.
     room("Documents", ["CYaml", crypto]),
@@ -78,10 +78,10 @@ var targets: [Target] = [
         ]),
 
     // What needs neither a coordinator nor live: `grace run`, and the forks of `grace try`.
-    room("Local", ["Documents", "Linux", "Cgroups", "Sandbox", "Fork", argumentParser]),
+    room("Local", ["Documents", "Linux", "Cgroups", "Sandbox", "Fork"]),
 
     .executableTarget(
-        name: "grace", dependencies: ["Linux", "Sandbox", "Local", argumentParser],
+        name: "grace", dependencies: ["Linux", "Sandbox", "Local"],
         swiftSettings: strict,
         // It starts in two milliseconds, where the dynamic loader alone takes five for the whole program: Swift's own libraries are
         // part of it, and it lies where it was linked to. (Not -static-executable: the C library finds users, and loads what finds
@@ -90,6 +90,7 @@ var targets: [Target] = [
         linkerSettings: [
             .unsafeFlags([
                 "-static-stdlib", "-Xclang-linker", "-no-pie", "-l_FoundationCShims", "-l_FoundationCollections",
+
             ])
         ]),
     .executableTarget(
@@ -139,8 +140,9 @@ targets += [
     // The attacks that the sandbox's tests make, from inside it: for tests alone, never installed.
     .executableTarget(
         name: "grace-attacks", path: "Tests/Attacks", cSettings: strictC,
-        linkerSettings: [.unsafeFlags(["-static-executable"])]),
+        linkerSettings: [.unsafeFlags(["-static-executable", "-nostartfiles"])]),
     tests("Fork"),
+    tests("Local"),
     tests("Measurement"),
     tests("Ledger"),
     tests("Missions"),

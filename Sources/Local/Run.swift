@@ -1,4 +1,3 @@
-package import ArgumentParser
 internal import Cgroups
 internal import Documents
 internal import FoundationEssentials
@@ -7,32 +6,15 @@ internal import Linux
 internal import Sandbox
 
 /// `grace run`: a command in a sandbox over this host; nothing of what it writes stays.
-package struct Run: AsyncParsableCommand {
-    package init() {}
+package struct Run {
+    let options: RunOptions
 
-    package static let configuration = CommandConfiguration(
-        abstract: "Run a command in a sandbox over this host; what it writes is thrown away.",
-        discussion: """
-            Exits with the command's own code; 125 when Grace failed, 126 when the command can't be executed, 127 when it is not \
-            found, 128+n on a signal.
-            """)
-    @OptionGroup var placesOptions: PlacesOptions
-    @Option(help: "The sandbox profile.") var profile = "strict"
-    @Option(help: "A directory of sandbox profiles, searched first.") var profiles: [String] = []
-    @Option(
-        help:
-            "Do without this feature where the host can't give it, and say so (memory_limit, mapped_root, …); may be repeated."
-    )
-    var without: [String] = []
-    @Option(help: "Write the run's figures as JSON to this file.") var kpi: String?
-    @Flag(help: "Print the run's figures as JSON to standard error at the end.") var json = false
-    @Argument(parsing: .postTerminator, help: "The command and its arguments, after --.") var command: [String]
-
-    package func run() async throws {
-        guard !command.isEmpty else { throw Failure("Give a command: grace run -- CMD…", code: 2) }
-        let code: Int32
+    /// - Returns: The exit code: the command's own, 128 and more for a signal.
+    /// - Throws: ``Failure`` with code 2 for wrong input, 125 where Grace failed, 126 and 127 as shells have them.
+    package static func execute(_ options: RunOptions) async throws -> Int32 {
+        guard !options.command.isEmpty else { throw Failure("Give a command: grace run -- CMD…", code: 2) }
         do {
-            code = try await execute()
+            return try await Run(options: options).execute()
         } catch let error as SandboxError {
             throw Failure("\(error)", code: error.shellCode)
         } catch let error as Failure {
@@ -40,43 +22,37 @@ package struct Run: AsyncParsableCommand {
         } catch {
             throw Failure("\(error)", code: 125)
         }
-        throw ExitCode(code)
     }
 
     private func execute() async throws -> Int32 {
-        let library = ProfileLibrary(
-            directories: profiles.map(\.absolute) + [placesOptions.places.profiles] + ProfileDirectories.standard)
-        var effective = try library.profile(named: profile)
-        for name in without {
-            guard let feature = Feature(rawValue: name) else {
-                throw Failure(
-                    "“\(name)” is no feature of a sandbox; known: \(Feature.allCases.map(\.rawValue).joined(separator: ", ")).",
-                    code: 2)
-            }
-            effective.require.removeAll { $0 == feature }
-            effective.optional.append(feature)
-        }
         let scratch = try Temporary.directory("grace-run")
         defer { try? Files.removeTree(scratch) }
         let engine = SandboxEngine(
             cgroups: try? CgroupHost.detect(), cgroupParent: "grace", helper: try SandboxEngine.locateHelper(),
-            scratch: scratch)
-        var line = Command(arguments: command)
+            scratch: scratch, storedFilters: options.places.filters, sweeps: false)
+        engine.warm()
+        let effective = try profile()
+        var line = Command(arguments: options.command)
         line.environment = Self.environment(effective)
-        line.directory = Processes.currentEnvironment()["PWD"] ?? "/"
+        line.directory = Processes.variable("PWD") ?? "/"
         let specification = SandboxSpecification(
-            profile: effective, masks: placesOptions.places.all, hostname: "grace", label: "run-\(getpid())")
+            profile: effective, masks: options.places.all, hostname: "grace", label: "run-\(getpid())")
         let begin = ContinuousClock.now
-        let result = try await engine.run(specification, line)
+        let result = try await engine.run(specification, line) { _, _ in
+            // What killed ones left, while the command runs.
+            try? await Threads.run("sweep") { engine.sweep() }
+        }
         let elapsed = (ContinuousClock.now - begin) / .seconds(1)
-        if json || kpi != nil {
+        if options.json || options.kpi != nil {
             let report = JSON.object([
                 "exit_code": .integer(Int64(result.exit.shellCode)), "duration_seconds": .number(elapsed),
                 "outcome": try JSON(encoding: result.outcome), "fallbacks": try JSON(encoding: result.fallbacks),
                 "profile": .string(effective.name),
             ]).canonicalText
-            if let kpi { try Files.writeAtomically(kpi.absolute, Data((report + "\n").utf8), mode: 0o644) }
-            if json { FileHandleless.write(report + "\n", to: STDERR_FILENO) }
+            if let kpi = options.kpi {
+                try Files.writeAtomically(kpi.absolute, Data((report + "\n").utf8), mode: 0o644)
+            }
+            if options.json { FileHandleless.write(report + "\n", to: STDERR_FILENO) }
         }
         for fallback in result.fallbacks {
             Terminal.error("this sandbox did without \(fallback.feature.rawValue): \(fallback.detail)")
@@ -85,12 +61,27 @@ package struct Run: AsyncParsableCommand {
         return result.exit.shellCode
     }
 
+    private func profile() throws -> Profile {
+        let library = ProfileLibrary(
+            directories: options.profiles.map(\.absolute) + [options.places.profiles] + ProfileDirectories.standard)
+        var effective = try library.profile(named: options.profile)
+        for name in options.without {
+            guard let feature = Feature(rawValue: name) else {
+                throw Failure(
+                    "“\(name)” is no feature of a sandbox; known: \(Feature.allCases.map(\.rawValue).joined(separator: ", ")).",
+                    code: 2)
+            }
+            effective.require.removeAll { $0 == feature }
+            effective.optional.append(feature)
+        }
+        return effective
+    }
+
     /// What a command can't do without: its terminal's kind and the caller's language; everything else is the profile's.
     private static func environment(_ profile: Profile) -> [String: String] {
-        let own = Processes.currentEnvironment()
         var result: [String: String] = [:]
         for name in ["TERM", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "COLUMNS", "LINES", "NO_COLOR"] {
-            result[name] = own[name]
+            result[name] = Processes.variable(name)
         }
         return result
     }

@@ -13,7 +13,7 @@ package enum Temporary {
     /// - Throws: `SystemError`.
     package static func directory(_ name: String, beside place: String? = nil) throws -> String {
         let parent = place.flatMap { access($0, W_OK) == 0 ? $0 : nil } ?? "/var/tmp"
-        let owner = "\(getpid())-\(Processes.startTime(of: getpid()) ?? 0)"
+        let owner = "\(getpid())-\(Processes.ownStartTime ?? 0)"
         let pattern = "\(parent)/\(name).\(owner)-XXXXXX"
         var template = Array(pattern.utf8CString)
         guard let path = mkdtemp(&template) else {

@@ -11,7 +11,7 @@ struct Grace: AsyncParsableCommand {
         abstract: "Find out what a change does before it is live. Grace proposes, people decide, Grace executes.",
         version: Version.text,
         subcommands: [
-            Up.self, AgentCommand.self, Run.self, TryEntry.self, ChangesCommand.self, Verify.self, Propose.self,
+            Up.self, AgentCommand.self, RunCommand.self, TryEntry.self, ChangesCommand.self, Verify.self, Propose.self,
             MissionsCommand.self, Vote.self,
             FeedbackCommand.self,
             Rollback.self, Override.self, Revoke.self, Pause.self, Resume.self, Log.self, Keys.self,

@@ -1,32 +1,36 @@
-import ArgumentParser
 import Glibc
 import Linux
 import Local
 import Sandbox
 
-/// What is called `grace`: a small, statically linked program that starts in a millisecond. It runs commands in sandboxes and forks
-/// itself, and becomes `grace-main` for everything else, so that `grace run` before a command costs what the sandbox costs.
+/// What is called `grace`: a small program that starts in two milliseconds. It runs commands in sandboxes and forks itself, and
+/// becomes `grace-main` for everything else, so that `grace run` before a command costs little more than the sandbox does.
 @main
 enum Grace {
-    static func main() async {
+    /// On the main thread: each hop to a pool would start threads first.
+    @MainActor static func main() async {
         signal(SIGPIPE, SIG_IGN)
         let words = Array(CommandLine.arguments.dropFirst())
         do {
             switch words.first {
             case "run":
-                // What the parser would refuse, or help, goes the long way.
-                if let command = try? Run.parse(Array(words.dropFirst())) { try await command.run() }
-            case "try":
-                // Its arguments are another program's: no parser may look for options among them.
-                let options = try TryOptions.parse(Array(words.dropFirst()))
-                if !options.reachesBeyondTheFork {
-                    throw ExitCode(try await TryCommand.execute(options, beyond: nil))
+                // What it doesn't understand, and help, goes the long way.
+                let rest = Array(words.dropFirst())
+                if let options = RunOptions.parse(rest, environment: Processes.currentEnvironment()) {
+                    exit(try await Run.execute(options))
                 }
+            case "try":
+                let options = try TryOptions.parse(Array(words.dropFirst()))
+                if !options.reachesBeyondTheFork { exit(try await TryCommand.execute(options, beyond: nil)) }
             default: break
             }
             try becomeWhole()
+        } catch let error as Failure {
+            Terminal.error(error.description)
+            exit(error.code)
         } catch {
-            ProgramEnd.exit(error, of: Run.self)
+            Terminal.error("\(error)")
+            exit(4)
         }
     }
 

@@ -46,6 +46,8 @@ public struct Places: Sendable, Equatable {
     public var constitutionFile: String { configuration + "/constitution.yaml" }
     public var approversFile: String { configuration + "/approvers.yaml" }
     public var allowedSignersFile: String { configuration + "/allowed_signers" }
+    /// Compiled system-call filters, for programs that run in one sandbox and end.
+    public var filters: String { runtime + "/filters" }
     public var profiles: String { configuration + "/profiles.d" }
     public var detectors: String { configuration + "/detectors.d" }
     public var remedies: String { configuration + "/remedies.d" }

@@ -102,6 +102,9 @@ extension Processes {
         return result
     }
 
+    /// One variable of this process's environment; `nil` where it is not set.
+    public static func variable(_ name: String) -> String? { getenv(name).map { String(cString: $0) } }
+
     /// Where the program called `name` lies: itself where it has a slash, else the first executable file in `path`.
     ///
     /// - Throws: ENOENT where `PATH` has none.

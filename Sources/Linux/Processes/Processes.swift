@@ -1,4 +1,5 @@
 internal import CLinux
+internal import Glibc
 
 /// Starting, watching and ending processes. Not for sandboxes: those have a spawner of their own.
 public enum Processes {
@@ -36,6 +37,9 @@ public enum Processes {
         guard let fields = statFields(of: pid), fields.count > 19 else { return nil }
         return UInt64(fields[19])
     }
+
+    /// ``startTime(of:)`` of this process, looked up once.
+    public static let ownStartTime = startTime(of: getpid())
 
     /// A process's parent; `nil` where there is no such process.
     public static func parent(of pid: Int32) -> Int32? {

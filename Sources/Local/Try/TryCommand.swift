@@ -108,6 +108,9 @@ package struct TryCommand {
             let home = environment["XDG_STATE_HOME"] ?? (environment["HOME"] ?? "/nonexistent") + "/.local/state"
             places.state = home + "/grace"
         }
+        if geteuid() != 0, environment["GRACE_RUNTIME_DIR"] == nil, let own = environment["XDG_RUNTIME_DIR"] {
+            places.runtime = own + "/grace"
+        }
         return places
     }
 }

@@ -18,7 +18,7 @@ package struct TryFork {
     /// A new fork in a new directory, `TMPDIR/tmp.XXXXXX.try-MILLISECONDS`.
     static func make(over lowers: [String] = []) throws -> TryFork {
         let below = try lowers.map { try open($0) }
-        let wanted = Processes.currentEnvironment()["TMPDIR"] ?? "/tmp"
+        let wanted = Processes.variable("TMPDIR") ?? "/tmp"
         // overlayfs takes neither an overlay nor a network file system as upper layer.
         let parent = [wanted, "/var/tmp", "/dev/shm"].first { canHold($0) }
         guard let parent else {

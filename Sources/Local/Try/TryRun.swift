@@ -24,7 +24,9 @@ struct TryRun {
     /// Runs `line`, or an interactive shell where it is `nil`. The result is the command's own exit code, 128 and more for a signal.
     func run(_ line: String?) async throws -> Int32 {
         let scratch = fork.directory + "/scratch"
-        let engine = SandboxEngine(cgroups: nil, helper: try SandboxEngine.locateHelper(), scratch: scratch)
+        let engine = SandboxEngine(
+            cgroups: nil, helper: try SandboxEngine.locateHelper(), scratch: scratch, storedFilters: places.filters)
+        engine.warm()
         let specification = SandboxSpecification(
             profile: Self.profile(withoutNetwork: options.withoutNetwork, tracing: options.trace != nil),
             overlays: try fork.fork.overlays(for: .apply), masks: places.all + [fork.directory], hostname: hostName(),

@@ -8,7 +8,7 @@ enum TryTrace {
     static let log = "/var/tmp/.grace-try-trace"
 
     static func wrap(_ command: [String]) throws -> [String] {
-        guard let strace = try? Processes.locate("strace", path: Processes.currentEnvironment()["PATH"]) else {
+        guard let strace = try? Processes.locate("strace", path: Processes.variable("PATH")) else {
             throw Failure("-t needs strace on this host: apt-get install strace.", code: 2)
         }
         return [strace, "-f", "-qq", "-s", "4096", "-y", "-e", "trace=%file,fork,clone", "-o", log, "--"] + command

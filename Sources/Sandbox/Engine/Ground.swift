@@ -11,11 +11,14 @@ final class Ground: Sendable {
         var mounts: [MountInfo.Mount] = []
         /// By the paths to hide.
         var views: [[String]: HostView] = [:]
+        /// Goes up whenever the mounts have changed.
+        var generation: UInt64 = 0
+    }
+    /// Locked apart from the mounts: a directory service may take its time.
+    private struct IDs {
         var stamps: [Stamp?] = []
         var taken: String?
         var asked: ContinuousClock.Instant?
-        /// Goes up whenever the mounts have changed.
-        var generation: UInt64 = 0
     }
     private struct Stamp: Equatable {
         var identity: FileIdentity
@@ -24,6 +27,7 @@ final class Ground: Sendable {
         var changed: FileTime
     }
     private let state = Mutex(State())
+    private let ids = Mutex(IDs())
 
     /// The host's view with these paths hidden besides.
     func view(hiding paths: [String]) throws -> HostView {
@@ -59,19 +63,19 @@ final class Ground: Sendable {
 
     /// A sentence naming who has ids from `first` on; `nil`: nobody. Users of a directory service are asked for once a minute.
     func taken(from first: UInt32) throws -> String? {
-        try state.withLock { state in
+        try ids.withLock { ids in
             let stamps = try ["passwd", "group", "subuid", "subgid"].map { name in
                 try Files.status("/etc/\(name)").map {
                     Stamp(identity: $0.identity, size: $0.size, modified: $0.modified, changed: $0.changed)
                 }
             }
-            if let asked = state.asked, stamps == state.stamps, asked.duration(to: .now) < .seconds(60) {
-                return state.taken
+            if let asked = ids.asked, stamps == ids.stamps, asked.duration(to: .now) < .seconds(60) {
+                return ids.taken
             }
-            state.taken = try IDRange.taken(from: first)
-            state.stamps = stamps
-            state.asked = .now
-            return state.taken
+            ids.taken = try IDRange.taken(from: first)
+            ids.stamps = stamps
+            ids.asked = .now
+            return ids.taken
         }
     }
 }

@@ -1,5 +1,4 @@
 internal import CSandbox
-internal import Dispatch
 internal import Glibc
 public import Linux
 
@@ -19,15 +18,18 @@ extension SandboxEngine {
         streams: (stdin: Stdio, stdout: Stdio, stderr: Stdio) = (.inherit, .inherit, .inherit),
         extra: [Int32: Descriptor] = [:], sandbox observe: (@Sendable (Sandbox, SandboxProcess) async -> Void)? = nil
     ) async throws -> (exit: ProcessExit, outcome: SandboxOutcome, fallbacks: [FeatureStatus]) {
+        // From the beginning: a signal that comes before there is a command is the command's first one, and the sandbox is taken down.
+        let receiver = SignalReceiver()
+        let forwarder = try SignalForwarder { receiver.take($0) }
+        defer { forwarder.stop() }
         let sandbox = try await start(specification)
         do {
             let terminal = Self.isForegroundTerminal(streams.stdin)
             let process = try await sandbox.spawn(
                 command, streams: [streams.stdin, streams.stdout, streams.stderr], extra: extra, foreground: terminal)
-            let forwarder = SignalForwarder { number in Task { await process.signalGroup(number) } }
+            receiver.began(process)
             async let observed: Void? = observe?(sandbox, process)
             let exit = try await process.wait()
-            forwarder.stop()
             if terminal { _ = csandbox_take_terminal(0, 0) }
             let outcome = try await sandbox.end()
             _ = await observed
@@ -41,36 +43,5 @@ extension SandboxEngine {
     private static func isForegroundTerminal(_ stdin: Stdio) -> Bool {
         guard case .inherit = stdin, isatty(0) == 1 else { return false }
         return tcgetpgrp(0) == getpgrp()
-    }
-}
-
-/// Passes signals that are meant to end the caller on to somebody else, for as long as it lives.
-private final class SignalForwarder {
-    private let sources: [any DispatchSourceSignal]
-    private let before: [(Int32, sigaction)]
-
-    init(_ forward: @escaping @Sendable (Int32) -> Void) {
-        var sources: [any DispatchSourceSignal] = []
-        var before: [(Int32, sigaction)] = []
-        for number in [SIGHUP, SIGINT, SIGQUIT, SIGTERM] {
-            var old = sigaction()
-            sigaction(number, nil, &old)
-            before.append((number, old))
-            signal(number, SIG_IGN)
-            let source = DispatchSource.makeSignalSource(signal: number, queue: .global())
-            source.setEventHandler { forward(number) }
-            source.resume()
-            sources.append(source)
-        }
-        self.sources = sources
-        self.before = before
-    }
-
-    func stop() {
-        for source in sources { source.cancel() }
-        for (number, old) in before {
-            var old = old
-            sigaction(number, &old, nil)
-        }
     }
 }

@@ -50,14 +50,17 @@ public final class SandboxEngine: Sendable {
     ///   - helper: The path of `grace-sandbox`.
     ///   - scratch: A directory for throw-away layers.
     ///   - outside: How sandboxes with `network: egress` reach the outside.
-    ///   - sweeps: Whether what killed agents left there is removed now; `grace doctor` only looks.
+    ///   - storedFilters: A directory in which compiled system-call filters are kept for the next process, which then starts its
+    ///     sandbox sooner; made when it is needed. `nil`: none.
+    ///   - sweeps: Whether what killed agents left there is removed now; else by ``sweep()``, or, by `grace doctor`, only looked at.
     public convenience init(
         cgroups: CgroupHost?, cgroupParent: String = "grace", helper: String, scratch: String,
-        outside: EgressOutside = EgressOutside(), sweeps: Bool = true
+        outside: EgressOutside = EgressOutside(), storedFilters: String? = nil, sweeps: Bool = true
     ) {
         self.init(
             cgroups: cgroups, cgroupParent: cgroupParent, helper: helper, scratch: scratch, outside: outside,
-            filters: .shared, canReport: { csandbox_can_report() }, sweeps: sweeps)
+            filters: storedFilters.map { FilterCache(stored: StoredFilters(directory: $0)) } ?? .shared,
+            canReport: { csandbox_can_report() }, sweeps: sweeps)
     }
 
     init(
@@ -75,9 +78,22 @@ public final class SandboxEngine: Sendable {
         zygote = Zygote(helper: helper)
         self.filters = filters
         self.canReport = canReport
-        guard sweeps else { return }
+        if sweeps { sweep() }
+    }
+
+    /// Removes what killed agents left below ``scratch`` and ``cgroupParent``. Blocks.
+    public func sweep() {
         Scratch.sweep(scratch)
         cgroups?.sweep(below: cgroupParent, where: Scratch.isAbandoned)
+    }
+
+    /// Begins, on a thread of its own, what the first sandbox waits for and needs no specification: the process that sandboxes are
+    /// forked from, and the question whether anybody has the ids that root inside is mapped to.
+    public func warm() {
+        try? Threads.start("warm") { [self] in
+            zygote.warm()
+            if mapsRoot, geteuid() == 0 { _ = try? ground.taken(from: PlanWriter.mappedFirst) }
+        }
     }
 
     deinit {

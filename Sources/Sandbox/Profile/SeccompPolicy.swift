@@ -4,7 +4,7 @@ public import Documents
 ///
 /// What is not on the list answers ENOSYS, as on an older kernel, so that programs fall back; what is dangerous answers EPERM
 /// and cannot be added (see ``SystemCalls/forbidden``).
-public struct SeccompPolicy: Codable, Equatable, Sendable {
+public struct SeccompPolicy: Codable, Hashable, Sendable {
     /// Names of system calls, or of groups such as `@debug`, allowed besides the standard list.
     public var allow: [String]
     /// Names or groups taken off it; they answer EPERM and are reported.

@@ -42,6 +42,6 @@ enum Scratch {
 
     /// A name for a directory of this process, which ``sweep(_:)`` leaves alone while it lives.
     static func name(_ label: String) -> String {
-        "\(getpid())-\(Processes.startTime(of: getpid()) ?? 0)-\(label)"
+        "\(getpid())-\(Processes.ownStartTime ?? 0)-\(label)"
     }
 }

@@ -65,6 +65,11 @@ final class Zygote: Sendable {
         }
     }
 
+    /// Starts it ahead of the first request, which reports why where that fails.
+    func warm() {
+        state.withLock { state in if state.socket == nil { _ = try? start(&state) } }
+    }
+
     private func start(_ state: inout State) throws -> Descriptor {
         var ends: [Int32] = [-1, -1]
         let made = csandbox_control_pair(&ends)

@@ -1,4 +1,3 @@
-internal import Documents
 internal import Linux
 internal import Synchronization
 
@@ -8,15 +7,17 @@ final class FilterCache: Sendable {
     static let shared = FilterCache()
 
     private struct Key: Hashable {
-        var policy: Digest
+        var policy: SeccompPolicy
         var capabilities: [String]
         var reporting: Bool
     }
     private let compiled = Mutex<[Key: Descriptor]>([:])
     private let observe: @Sendable (SeccompPolicy) -> Void
+    private let stored: StoredFilters?
 
-    /// `observe` is called for each compilation.
-    init(observe: @escaping @Sendable (SeccompPolicy) -> Void = { _ in }) {
+    /// `stored` keeps programs for other processes; `observe` is called for each compilation.
+    init(stored: StoredFilters? = nil, observe: @escaping @Sendable (SeccompPolicy) -> Void = { _ in }) {
+        self.stored = stored
         self.observe = observe
     }
 
@@ -26,13 +27,27 @@ final class FilterCache: Sendable {
     func program(for policy: SeccompPolicy, capabilities: [String], reporting: Bool) throws -> Descriptor {
         // Capabilities matter to a file's rules alone.
         let held = policy.file == nil ? [] : Set(capabilities).sorted()
-        let key = Key(policy: policy.digest, capabilities: held, reporting: reporting)
+        let key = Key(policy: policy, capabilities: held, reporting: reporting)
         return try compiled.withLock { compiled in
             if let known = compiled[key] { return try known.duplicate() }
-            observe(policy)
-            let file = try SeccompCompiler.compile(FilterPlan(policy, capabilities: held), reporting: reporting)
+            let file = try make(FilterPlan(policy, capabilities: held), policy, reporting)
             compiled[key] = file
             return try file.duplicate()
         }
+    }
+
+    private func make(_ plan: FilterPlan, _ policy: SeccompPolicy, _ reporting: Bool) throws -> Descriptor {
+        if let program = stored?.program(for: plan, reporting: reporting) {
+            let file = try Descriptor.memory(name: "grace-seccomp")
+            try Files.write(file, program)
+            return file
+        }
+        observe(policy)
+        let file = try SeccompCompiler.compile(plan, reporting: reporting)
+        if let stored {
+            let length = Int(try Files.status(of: file).size)
+            stored.store(try Files.pread(file, count: length, offset: 0), for: plan, reporting: reporting)
+        }
+        return file
     }
 }

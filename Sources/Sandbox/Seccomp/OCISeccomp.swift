@@ -4,7 +4,7 @@ internal import Documents
 /// `seccomp.json`, which is the OCI runtime specification's `linux.seccomp` with conditions on capabilities, machine and kernel.
 ///
 /// What it says is kept as written; which of its rules apply is decided for each sandbox (``FilterPlan``).
-public struct OCISeccomp: Codable, Equatable, Sendable {
+public struct OCISeccomp: Codable, Hashable, Sendable {
     public enum Action: String, Codable, Sendable, CaseIterable {
         case allow = "SCMP_ACT_ALLOW"
         case log = "SCMP_ACT_LOG"
@@ -29,7 +29,7 @@ public struct OCISeccomp: Codable, Equatable, Sendable {
     }
 
     /// A condition on the argument with this index; with ``Comparison/maskedEqual`` `value` is the mask and `second` what must be left.
-    public struct Argument: Codable, Equatable, Sendable {
+    public struct Argument: Codable, Hashable, Sendable {
         public var index: UInt32
         public var value: UInt64
         public var second: UInt64
@@ -37,7 +37,7 @@ public struct OCISeccomp: Codable, Equatable, Sendable {
     }
 
     /// When a rule applies; what is not said makes no difference.
-    public struct Circumstances: Codable, Equatable, Sendable {
+    public struct Circumstances: Codable, Hashable, Sendable {
         /// Capabilities, without `CAP_`.
         public var capabilities: [String] = []
         /// Machines, in the words of Go: `amd64`, `arm64`.
@@ -46,7 +46,7 @@ public struct OCISeccomp: Codable, Equatable, Sendable {
         public var kernel: String?
     }
 
-    public struct Rule: Codable, Equatable, Sendable {
+    public struct Rule: Codable, Hashable, Sendable {
         public var names: [String]
         public var action: Action
         /// What is answered with ``Action/fail``.

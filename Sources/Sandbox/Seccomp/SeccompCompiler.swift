@@ -48,7 +48,7 @@ enum SeccompCompiler {
     private static let notify: UInt32 = 0x7fc0_0000  // SCMP_ACT_NOTIFY
     private static func fail(_ code: Int32) -> UInt32 { 0x0005_0000 | UInt32(code) }  // SCMP_ACT_ERRNO
 
-    private static func code(_ action: FilterPlan.Action, _ reporting: Bool) -> UInt32 {
+    static func code(_ action: FilterPlan.Action, _ reporting: Bool) -> UInt32 {
         switch action {
         case .allow: 0x7fff_0000
         case .log: 0x7ffc_0000
@@ -60,7 +60,7 @@ enum SeccompCompiler {
         }
     }
 
-    private static func comparison(_ comparison: FilterPlan.Condition.Comparison) -> scmp_compare {
+    static func comparison(_ comparison: FilterPlan.Condition.Comparison) -> scmp_compare {
         switch comparison {
         case .notEqual: SCMP_CMP_NE
         case .less: SCMP_CMP_LT

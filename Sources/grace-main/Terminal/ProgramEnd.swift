@@ -1,15 +1,16 @@
-package import ArgumentParser
-internal import Glibc
+import ArgumentParser
+import Glibc
+import Local
 
 /// How a program of ours ends.
-package enum ProgramEnd {
+enum ProgramEnd {
     /// Says what there is to say of an error, and ends with its exit code: a ``Failure``'s own, 2 for wrong input, 0 for help, 4 for
     /// everything else.
     ///
     /// - Parameters:
     ///   - error: What the command threw.
     ///   - command: The command whose usage is shown for wrong input.
-    package static func exit(_ error: any Error, of command: (some ParsableCommand).Type) -> Never {
+    static func exit(_ error: any Error, of command: (some ParsableCommand).Type) -> Never {
         if let error = error as? Failure {
             Terminal.error(error.description)
             Glibc.exit(error.code)

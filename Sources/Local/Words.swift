@@ -1,0 +1,8 @@
+internal import Linux
+
+extension String {
+    /// This path, from the root.
+    package var absolute: String {
+        hasPrefix("/") ? self : (Processes.variable("PWD") ?? "/") + "/" + self
+    }
+}
