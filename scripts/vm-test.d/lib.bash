@@ -2,12 +2,17 @@
 failures=0
 trap '((failures == 0)) || exit 1' EXIT
 
-# tests FILTER [SKIP…]: the tests of the build that match, one after another, but for those that match a SKIP: they concern what this
-# machine is not (another version of control groups), and scripts/test runs them elsewhere. A test that skips itself counts as failed.
+# tests FILTER [SKIP REASON]…: the tests of the build that match, one after another, but for those that match a SKIP: they concern what
+# this machine is not (another version of control groups), and scripts/test runs them elsewhere; the totals name them. A test that skips
+# itself counts as failed.
 tests() {
-    local arguments=(--filter "${GRACE_VM_FILTER:-$1}") skip
+    local arguments=(--filter "${GRACE_VM_FILTER:-$1}")
     shift
-    for skip; do arguments+=(--skip "$skip"); done
+    while (($#)); do
+        arguments+=(--skip "$1")
+        echo "-- left out $1: $2"
+        shift 2
+    done
     set -o pipefail
     (cd "$GRACE_REPOSITORY" &&
         "$GRACE_BINARIES/gracePackageTests.xctest" --testing-library swift-testing --no-parallel "${arguments[@]}" </dev/null 2>&1) |

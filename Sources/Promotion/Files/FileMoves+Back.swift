@@ -92,5 +92,23 @@ extension FileMoves {
             case .metadata: break
             }
         }
+        try setOwnDirectoryTimes()
+    }
+
+    /// Gives directories that are back where they were the time they had: xfs counts the exchange with something elsewhere as a change
+    /// of the directory that moves. One in which somebody changed anything since keeps its time.
+    func restoreOwnDirectoryTimes() throws {
+        for (number, step) in journal.steps.enumerated() where step.action == .exchange {
+            guard case .present(let old)? = base[step.path], old.type == .directory,
+                let time = step.oldModified.flatMap({ Int64($0) }), try position(number) == .old
+            else { continue }
+            let place = try live(number)
+            guard let status = try calls.status(place), status.inode == step.old, status.modified.total != time,
+                try conflicts(number, with: base).isEmpty
+            else { continue }
+            let directory = try open(place)
+            try calls.setModified(time, of: directory, shown: place.shown)
+            try calls.fsync(directory, shown: place.shown)
+        }
     }
 }

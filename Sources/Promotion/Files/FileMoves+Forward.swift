@@ -56,6 +56,21 @@ extension FileMoves {
         }
     }
 
+    /// A directory's own time, where the change set sets it on purpose, once nothing moves in it any more. xfs also counts an exchange with
+    /// something elsewhere as a change of the directory that moves.
+    func setOwnDirectoryTimes() throws {
+        for (number, step) in journal.steps.enumerated() {
+            guard let index = step.changes.first, changeSet.changes[index].type == .directory else { continue }
+            let change = changeSet.changes[index]
+            switch step.action {
+            case .metadata: try calls.apply(Attributes(change), to: live(number), inode: step.old)
+            case .exchange where change.modified != nil:
+                try calls.apply(Attributes(change), to: live(number), inode: staged[number])
+            default: break
+            }
+        }
+    }
+
     private func require(_ number: Int, _ expected: Base) throws {
         let found = try conflicts(number, with: expected)
         if !found.isEmpty { throw MoveConflict(conflicts: found) }

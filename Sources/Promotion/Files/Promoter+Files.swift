@@ -136,7 +136,7 @@ extension Promoter {
             try setPhase(.applying, of: id)
             try moves.advance()
             try moves.restoreTimes { !journal.parents[$0].changesNames }
-            try setOwnDirectoryTimes(moves)
+            try moves.setOwnDirectoryTimes()
             try moves.syncDirectories()
             try moves.verifyNew()
             let times = try moves.parentTimes()
@@ -144,14 +144,6 @@ extension Promoter {
             return journal
         } catch {
             try takeBack(id, moves, because: error)
-        }
-    }
-
-    /// A directory's own time, where the change set it on purpose, once nothing moves in it any more.
-    private func setOwnDirectoryTimes(_ moves: FileMoves) throws {
-        for (number, step) in moves.journal.steps.enumerated() where step.action == .metadata {
-            guard let index = step.changes.first, moves.changeSet.changes[index].type == .directory else { continue }
-            try calls.apply(Attributes(moves.changeSet.changes[index]), to: moves.live(number), inode: step.old)
         }
     }
 
@@ -203,6 +195,7 @@ extension Promoter {
         }
         try moves.syncDirectories()
         try moves.removeStashes()
+        try moves.restoreOwnDirectoryTimes()
         try moves.restoreTimes { _ in true }
         try moves.syncDirectories()
         try setPhase(.rolledBack, of: id) { $0.reason = reason }
