@@ -208,9 +208,12 @@ struct FileMoves {
         }
     }
 
-    /// Waits until names and hidden names of every parent directory are on disk: one barrier for many.
+    /// Waits until names and hidden names of every parent directory are on disk: one barrier for many, and where anything is set in place,
+    /// which on btrfs the sync of the directory around it does not bring to the disk.
     func syncDirectories() throws {
-        if journal.parents.count > 16 { return try syncFileSystems() }
+        if journal.parents.count > 16 || journal.steps.contains(where: { $0.action == .metadata }) {
+            return try syncFileSystems()
+        }
         for number in journal.parents.indices {
             let path = journal.parents[number].path
             guard let directory = try reachable(path) else { continue }
