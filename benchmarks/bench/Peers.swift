@@ -24,12 +24,17 @@ final class Floor {
     private let answers: Descriptor
     private let pid: Int32
 
-    init(_ program: String, filter: String, ahead: Bool, masks: [String], overlays: [String]) throws {
+    /// `groups`: below which directories of which hierarchies it makes a control group, with which limits.
+    init(
+        _ program: String, filter: String, ahead: Bool, masks: [String], overlays: [String],
+        groups: [(directory: String, limits: [String])]
+    ) throws {
         let (requestRead, requestWrite) = try Descriptor.pipe()
         let (answerRead, answerWrite) = try Descriptor.pipe()
         pid = try Processes.spawn(
             program,
-            arguments: [filter] + (ahead ? ["--ahead"] : []) + masks.flatMap { ["--mask", $0] } + overlays,
+            arguments: [filter] + (ahead ? ["--ahead"] : []) + masks.flatMap { ["--mask", $0] }
+                + groups.flatMap { ["--group", $0.directory] + $0.limits.flatMap { ["--limit", $0] } } + overlays,
             descriptors: [(0, requestRead.raw), (1, answerWrite.raw), (2, 2)])
         (requests, answers) = (requestWrite, answerRead)
     }

@@ -11,11 +11,16 @@ extension SandboxBenchmark {
         try Files.writeAtomically(filter, try specification.profile.filterProgram(), mode: 0o600)
         let masks = view.masks.map(\.path) + specification.profile.hide
         let overlays = view.overlays.map(\.mountPoint)
-        let floor = try Floor("\(tools)/floor", filter: filter, ahead: false, masks: masks, overlays: overlays)
-        let floorAhead = try Floor("\(tools)/floor", filter: filter, ahead: true, masks: masks, overlays: overlays)
+        // The engine makes the group above; the floors make theirs below.
+        _ = try await cold()
+        let floor = try Floor(
+            "\(tools)/floor", filter: filter, ahead: false, masks: masks, overlays: overlays, groups: groups("floor"))
+        let floorAhead = try Floor(
+            "\(tools)/floor", filter: filter, ahead: true, masks: masks, overlays: overlays, groups: groups("ahead"))
         defer {
             floor.end()
             floorAhead.end()
+            for group in groups("floor") + groups("ahead") { try? Files.removeDirectory(group.directory) }
         }
         let ahead = makeEngine("ahead")
         let (peers, refusals) = able(try Self.peers(options))
@@ -107,5 +112,29 @@ extension SandboxBenchmark {
                 name: "grace run", program: try options.value("grace"),
                 arguments: ["run", "--profiles", try options.value("profiles"), "--", "/bin/true"]),
         ]
+    }
+
+    /// Where the floor makes its control groups, and the limits that an engine would write there.
+    private func groups(_ name: String) -> [(directory: String, limits: [String])] {
+        let limits = specification.profile.limits
+        let memory = limits.memory.map { "\($0)" }, pids = limits.pids.map { "\($0 + 1)" }
+        let quota = limits.cpu.map { Int($0 * 100_000) }
+        var found: [(String, [String])] = []
+        func add(_ hierarchy: String, _ limits: [String?]) {
+            let parent = "/sys/fs/cgroup/\(hierarchy)\(engine.cgroupParent)"
+            guard (try? Files.status(parent))?.isDirectory == true else { return }
+            try? Files.makeDirectory("\(parent)/\(name)")
+            found.append(("\(parent)/\(name)", limits.compactMap(\.self)))
+        }
+        if engine.cgroups?.layout == .unified {
+            // Without limits, for which its controllers would have to be switched on: the floor is a little lower then.
+            add("", [])
+            return found
+        }
+        add("memory/", [memory.map { "memory.limit_in_bytes=\($0)" }])
+        add("pids/", [pids.map { "pids.max=\($0)" }])
+        add("cpu/", quota.map { ["cpu.cfs_period_us=100000", "cpu.cfs_quota_us=\($0)"] } ?? [])
+        for hierarchy in ["cpuacct/", "blkio/", "freezer/", "unified/"] { add(hierarchy, []) }
+        return found
     }
 }

@@ -1,9 +1,11 @@
 // The floor under any sandbox: the system calls that a sandbox of the same strength takes, and nothing else. No plan, no checks, no
 // messages, no supervisor: /bin/true is executed as PID 1 itself. What an engine takes on top of it is the engine's own.
 //
-//   floor FILTER [--ahead] [--mask PATH]… OVERLAY…
+//   floor FILTER [--ahead] [--mask PATH]… [--group DIR [--limit FILE=VALUE]…]… OVERLAY…
 //
-// FILTER is a file of struct sock_filter. For each byte on standard input it runs one sandbox and answers with eight bytes, the
+// FILTER is a file of struct sock_filter. Below each DIR, of a hierarchy of control groups, it makes a group with these limits and puts
+// the sandbox there, as an engine does: born into one of version 2, by its own hand into those of version 1, which are made while it is
+// cloned; they are removed when the clock has stopped. For each byte on standard input it runs one sandbox and answers with eight bytes, the
 // nanoseconds from the first system call to the end of wait(). With --ahead the user and network namespaces are made before the
 // clock starts, as an engine with a stock of them does.
 #define _GNU_SOURCE
@@ -41,7 +43,13 @@
         }                                                                                                                         \
     } while (0)
 
-enum { mapped = 1u << 31, most = 64 };
+enum { mapped = 1u << 31, most = 64, most_groups = 16, most_limits = 4 };
+static struct group {
+    const char *directory, *limits[most_limits];
+    int limit_count;
+    int is_unified;  // version 2: it has no tasks file
+} groups[most_groups];
+static int group_count, made[2];  // a pipe: the groups of version 1 are there
 static struct sock_fprog filter;
 static const char *masks[256], *overlays[most];
 static int mask_count, overlay_count, ahead, stage, root, user, network = -1;
@@ -57,6 +65,60 @@ static void write_to(const char *path, const char *text) {
     MUST(file = open(path, O_WRONLY | O_CLOEXEC));
     MUST(write(file, text, strlen(text)));
     close(file);
+}
+
+static void make_group(const struct group *group) {
+    char path[256];
+    snprintf(path, sizeof path, "%s/floor", group->directory);
+    MUST(mkdir(path, 0755));
+    for (int i = 0; i < group->limit_count; i++) {
+        const char *value = strchr(group->limits[i], '=');
+        snprintf(path, sizeof path, "%s/floor/%.*s", group->directory, (int)(value - group->limits[i]), group->limits[i]);
+        write_to(path, value + 1);
+    }
+}
+
+static void make_groups(int is_unified) {
+    for (int i = 0; i < group_count; i++)
+        if (groups[i].is_unified == is_unified)
+            make_group(&groups[i]);
+}
+
+static void join_groups(void) {
+    char path[256], byte;
+    MUST(read(made[0], &byte, 1));
+    for (int i = 0; i < group_count; i++) {
+        if (groups[i].is_unified)
+            continue;
+        snprintf(path, sizeof path, "%s/floor/tasks", groups[i].directory);
+        write_to(path, "0");
+    }
+}
+
+static void remove_groups(void) {
+    char path[256];
+    for (int i = 0; i < group_count; i++) {
+        snprintf(path, sizeof path, "%s/floor", groups[i].directory);
+        MUST(rmdir(path));
+    }
+}
+
+static pid_t clone_into(uint64_t flags) {
+    struct clone_args arguments = {.flags = flags, .exit_signal = SIGCHLD};
+    for (int i = 0; i < group_count; i++) {
+        char path[256];
+        if (!groups[i].is_unified)
+            continue;
+        snprintf(path, sizeof path, "%s/floor", groups[i].directory);
+        int directory;
+        MUST(directory = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC));
+        arguments.flags |= CLONE_INTO_CGROUP;
+        arguments.cgroup = (uint64_t)directory;
+    }
+    pid_t pid = (pid_t)syscall(SYS_clone3, &arguments, sizeof arguments);
+    if (arguments.flags & CLONE_INTO_CGROUP)
+        close((int)arguments.cgroup);
+    return pid;
 }
 
 static int user_namespace(void) {
@@ -273,6 +335,9 @@ static _Noreturn void first(void) {
     MUST(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL));
     if (network >= 0)
         MUST(setns(network, CLONE_NEWNET));
+    if (group_count > 0)
+        join_groups();
+    MUST(unshare(CLONE_NEWCGROUP));
     stage = temporary("0755", NULL, MOUNT_ATTR_NODEV | MOUNT_ATTR_NOSUID);
     MUST(move_mount(stage, "", AT_FDCWD, "/tmp", MOVE_MOUNT_F_EMPTY_PATH));
     make_overlays();
@@ -304,7 +369,7 @@ static uint64_t now(void) {
 
 int main(int argc, char **argv) {
     if (argc < 3) {
-        fprintf(stderr, "floor FILTER [--ahead] [--mask PATH]… OVERLAY…\n");
+        fprintf(stderr, "floor FILTER [--ahead] [--mask PATH]… [--group DIR [--limit FILE=VALUE]…]… OVERLAY…\n");
         return 2;
     }
     int file;
@@ -320,10 +385,20 @@ int main(int argc, char **argv) {
             ahead = 1;
         else if (strcmp(argv[i], "--mask") == 0 && i + 1 < argc && mask_count < 256)
             masks[mask_count++] = argv[++i];
+        else if (strcmp(argv[i], "--group") == 0 && i + 1 < argc && group_count < most_groups) {
+            char path[256];
+            struct group *group = &groups[group_count++];
+            group->directory = argv[++i];
+            snprintf(path, sizeof path, "%s/tasks", group->directory);
+            group->is_unified = access(path, F_OK) != 0;
+        } else if (strcmp(argv[i], "--limit") == 0 && i + 1 < argc && group_count > 0 && strchr(argv[i + 1], '=') != NULL
+                   && groups[group_count - 1].limit_count < most_limits)
+            groups[group_count - 1].limits[groups[group_count - 1].limit_count++] = argv[++i];
         else if (overlay_count < most)
             overlays[overlay_count++] = argv[i];
     }
     char byte;
+    MUST(pipe2(made, O_CLOEXEC));
     if (ahead) {
         user = user_namespace();
         network = network_namespace();
@@ -333,14 +408,19 @@ int main(int argc, char **argv) {
         uint64_t begin = now();
         if (!ahead)
             user = user_namespace();
-        pid_t pid = clone_with(
-            CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWCGROUP | (ahead ? 0 : CLONE_NEWNET));
+        make_groups(1);
+        pid_t pid = clone_into(CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWUTS | CLONE_NEWIPC | (ahead ? 0 : CLONE_NEWNET));
         MUST(pid);
         if (pid == 0)
             first();
+        make_groups(0);
+        MUST(write(made[1], "", 1));
         MUST(waitpid(pid, &code, 0));
         uint64_t taken = now() - begin;
         close(user);
+        if (group_count == 0)
+            MUST(read(made[0], &byte, 1));
+        remove_groups();
         if (code != 0)
             taken = UINT64_MAX;
         MUST(write(1, &taken, sizeof taken));
