@@ -1,3 +1,4 @@
+import Cgroups
 import FoundationEssentials
 import Glibc
 import Linux
