@@ -30,18 +30,20 @@ struct YAMLNode: Sendable {
     /// - Returns: its value; `nil` where the text holds none.
     /// - Throws: ``Refusal``.
     static func parse(_ text: String) throws(Refusal) -> YAMLNode? {
-        var text = text
-        // The parser points into the bytes for as long as it lives.
+        // A byte order mark is no part of the text; libyaml would count it as a column.
+        var text = text.unicodeScalars.first == "\u{feff}" ? String(text.unicodeScalars.dropFirst()) : text
+        // The parser points into the bytes, and to itself, for as long as it lives.
+        let parser = UnsafeMutablePointer<yaml_parser_t>.allocate(capacity: 1)
+        defer { parser.deallocate() }
         let result = text.withUTF8 { bytes -> Result<YAMLNode?, Refusal> in
-            var parser = yaml_parser_t()
-            guard yaml_parser_initialize(&parser) == 1 else {
+            guard yaml_parser_initialize(parser) == 1 else {
                 return .failure(Refusal(line: 1, problem: "there is no memory to read the file."))
             }
-            defer { yaml_parser_delete(&parser) }
-            yaml_parser_set_input_string(&parser, bytes.baseAddress, bytes.count)
-            yaml_parser_set_encoding(&parser, YAML_UTF8_ENCODING)
+            defer { yaml_parser_delete(parser) }
+            yaml_parser_set_input_string(parser, bytes.baseAddress, bytes.count)
+            yaml_parser_set_encoding(parser, YAML_UTF8_ENCODING)
             do throws(Refusal) {
-                return .success(try document(&parser, bytes))
+                return .success(try document(parser, bytes))
             } catch {
                 return .failure(error)
             }
@@ -50,12 +52,12 @@ struct YAMLNode: Sendable {
     }
 
     private static func document(
-        _ parser: inout yaml_parser_t, _ bytes: UnsafeBufferPointer<UInt8>
+        _ parser: UnsafeMutablePointer<yaml_parser_t>, _ bytes: UnsafeBufferPointer<UInt8>
     ) throws(Refusal) -> YAMLNode? {
         var builder = Builder()
         while true {
             var event = yaml_event_t()
-            guard yaml_parser_parse(&parser, &event) == 1 else { throw refusal(parser, bytes) }
+            guard yaml_parser_parse(parser, &event) == 1 else { throw refusal(parser.pointee, bytes) }
             defer { yaml_event_delete(&event) }
             if event.type == YAML_STREAM_END_EVENT { return builder.root }
             try builder.take(event)
@@ -77,9 +79,30 @@ struct YAMLNode: Sendable {
 
     /// What of the events so far is not finished yet.
     private struct Builder {
-        private enum Open {
-            case sequence(line: Int, [YAMLNode])
-            case mapping(line: Int, [(key: YAMLNode, value: YAMLNode)], key: YAMLNode?, names: Set<String>)
+        /// A sequence or mapping whose end has not come. Changed where it lies: taken out, its lists would be copied for each member.
+        private struct Open {
+            var line: Int
+            var isMapping: Bool
+            var items: [YAMLNode] = []
+            var members: [(key: YAMLNode, value: YAMLNode)] = []
+            /// The key whose value comes next.
+            var key: YAMLNode?
+            var names: Set<String> = []
+
+            mutating func add(_ node: YAMLNode) throws(Refusal) {
+                guard isMapping else { return items.append(node) }
+                if let key {
+                    members.append((key, node))
+                    self.key = nil
+                    return
+                }
+                if case .scalar(let name, _) = node.content, !names.insert(name).inserted {
+                    throw Refusal(line: node.line, problem: "the key \(name.prefix(60)) occurs more than once.")
+                }
+                key = node
+            }
+
+            var node: YAMLNode { YAMLNode(content: isMapping ? .mapping(members) : .sequence(items), line: line) }
         }
         private var open: [Open] = []
         private var documents = 0
@@ -101,46 +124,19 @@ struct YAMLNode: Sendable {
                 let text = String(
                     decoding: UnsafeBufferPointer(start: scalar.value, count: scalar.length), as: UTF8.self)
                 try add(
-                    YAMLNode(
-                        content: .scalar(text, isPlain: scalar.style == YAML_PLAIN_SCALAR_STYLE), line: line))
-            case YAML_SEQUENCE_START_EVENT: try push(.sequence(line: line, []), line)
-            case YAML_MAPPING_START_EVENT: try push(.mapping(line: line, [], key: nil, names: []), line)
-            case YAML_SEQUENCE_END_EVENT, YAML_MAPPING_END_EVENT:
-                switch open.removeLast() {
-                case .sequence(let line, let items): try add(YAMLNode(content: .sequence(items), line: line))
-                case .mapping(let line, let members, _, _):
-                    try add(YAMLNode(content: .mapping(members), line: line))
+                    YAMLNode(content: .scalar(text, isPlain: scalar.style == YAML_PLAIN_SCALAR_STYLE), line: line))
+            case YAML_SEQUENCE_START_EVENT, YAML_MAPPING_START_EVENT:
+                guard open.count < YAMLNode.deepest else {
+                    throw Refusal(line: line, problem: "the document nests more than \(YAMLNode.deepest) levels.")
                 }
+                open.append(Open(line: line, isMapping: event.type == YAML_MAPPING_START_EVENT))
+            case YAML_SEQUENCE_END_EVENT, YAML_MAPPING_END_EVENT: try add(open.removeLast().node)
             default: break
             }
         }
 
-        private mutating func push(_ started: Open, _ line: Int) throws(Refusal) {
-            guard open.count < YAMLNode.deepest else {
-                throw Refusal(line: line, problem: "the document nests more than \(YAMLNode.deepest) levels.")
-            }
-            open.append(started)
-        }
-
         private mutating func add(_ node: YAMLNode) throws(Refusal) {
-            // Taken off while it is changed, so that its list is not copied for each member.
-            guard let innermost = open.popLast() else {
-                root = node
-                return
-            }
-            switch innermost {
-            case .sequence(let line, var items):
-                items.append(node)
-                open.append(.sequence(line: line, items))
-            case .mapping(let line, let members, nil, var names):
-                if case .scalar(let name, _) = node.content, !names.insert(name).inserted {
-                    throw Refusal(line: node.line, problem: "the key \(name) occurs more than once.")
-                }
-                open.append(.mapping(line: line, members, key: node, names: names))
-            case .mapping(let line, var members, .some(let key), let names):
-                members.append((key, node))
-                open.append(.mapping(line: line, members, key: nil, names: names))
-            }
+            if open.isEmpty { root = node } else { try open[open.count - 1].add(node) }
         }
     }
 }

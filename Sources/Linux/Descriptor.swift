@@ -21,7 +21,7 @@ public final class Descriptor: Sendable, CustomStringConvertible {
     }
 
     /// Gives the number up to the caller, who closes it; -1 when it was closed already.
-    func release() -> Int32 { closed.exchange(true, ordering: .acquiringAndReleasing) ? -1 : raw }
+    public func release() -> Int32 { closed.exchange(true, ordering: .acquiringAndReleasing) ? -1 : raw }
 
     /// Whether ``close()`` has been called.
     public var isClosed: Bool { closed.load(ordering: .acquiring) }

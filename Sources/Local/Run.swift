@@ -25,11 +25,15 @@ package struct Run {
     }
 
     private func execute() async throws -> Int32 {
+        let unfinished = Unfinished()
+        let relay = try SignalRelay { unfinished.remove() }
+        defer { relay.stop() }
         let scratch = try Temporary.directory("grace-run")
+        unfinished.add(scratch)
         defer { try? Files.removeTree(scratch) }
         let engine = SandboxEngine(
             cgroups: try? CgroupHost.detect(), cgroupParent: "grace", helper: try SandboxEngine.locateHelper(),
-            scratch: scratch, storedFilters: options.places.filters, sweeps: false)
+            scratch: scratch, storedFilters: options.places.ownFilters, sweeps: false)
         engine.warm()
         let effective = try profile()
         var line = Command(arguments: options.command)
@@ -38,7 +42,7 @@ package struct Run {
         let specification = SandboxSpecification(
             profile: effective, masks: options.places.all, hostname: "grace", label: "run-\(getpid())")
         let begin = ContinuousClock.now
-        let result = try await engine.run(specification, line) { _, _ in
+        let result = try await engine.run(specification, line, signals: relay) { _, _ in
             // What killed ones left, while the command runs.
             try? await Threads.run("sweep") { engine.sweep() }
         }

@@ -19,6 +19,7 @@ struct Grace: AsyncParsableCommand {
         ])
 
     static func main() async {
+        unsetenv("GRACE_BECOMES_WHOLE")
         signal(SIGPIPE, SIG_IGN)
         if let verb = CommandLine.arguments.dropFirst().first, ["up", "agent"].contains(verb) { Signals.handle() }
         do {

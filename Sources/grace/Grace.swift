@@ -7,8 +7,7 @@ import Sandbox
 /// becomes `grace-main` for everything else, so that `grace run` before a command costs little more than the sandbox does.
 @main
 enum Grace {
-    /// On the main thread: each hop to a pool would start threads first.
-    @MainActor static func main() async {
+    static func main() async {
         signal(SIGPIPE, SIG_IGN)
         let words = Array(CommandLine.arguments.dropFirst())
         do {
@@ -38,12 +37,23 @@ enum Grace {
     private static func becomeWhole() throws {
         let program: String
         do {
-            program = try SandboxEngine.locateHelper("grace-main")
+            program = try SandboxEngine.locateHelper("grace-main", installedApart: false)
         } catch {
             throw Failure("\(error)")
         }
+        // A link or a copy with that name would begin again here, and again.
+        let own = try Files.status(of: Files.open("/proc/self/exe", flags: Files.Flag.path))
+        let whole = try Files.status(of: Files.open(program, flags: Files.Flag.path))
+        guard (own.device, own.inode) != (whole.device, whole.inode), Processes.variable(mark) == nil else {
+            throw Failure(
+                "\(program) is this small program and not grace-main; install the one that was built with it.")
+        }
+        setenv(mark, "1", 1)
         signal(SIGPIPE, SIG_DFL)
         execv(program, CommandLine.unsafeArgv)
         throw Failure("\(SystemError(call: "execv", subject: program, code: errno))")
     }
+
+    /// In the environment from here to `grace-main`, which takes it out.
+    private static let mark = "GRACE_BECOMES_WHOLE"
 }

@@ -100,6 +100,21 @@ struct DocumentReaderTests {
         #expect(big.problems.first?.message.contains("4 MiB") == true)
     }
 
+    @Test("a byte order mark is no part of the text")
+    func byteOrderMark() throws {
+        let reader = DocumentReader(file: "f.yaml", text: "\u{feff}a: 1\nb: 2\n")
+        #expect(reader.root?.json == ["a": 1, "b": 2], "\(reader.problems)")
+    }
+
+    @Test("half a million members are read as quickly as they are parsed", .timeLimit(.minutes(1)))
+    func many() throws {
+        let count = 250_000
+        let map = (0..<count).map { "k\($0): v\n" }.joined()
+        #expect(DocumentReader(file: "f", text: map).root?.mapping()?.count == count)
+        let list = String(repeating: "- x\n", count: count)
+        #expect(DocumentReader(file: "f", text: list).root?.list()?.count == count)
+    }
+
     @Test("JSON is YAML: strings, escapes and numbers come through")
     func json() throws {
         let reader = DocumentReader(

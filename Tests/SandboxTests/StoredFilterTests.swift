@@ -48,7 +48,7 @@ struct StoredFilterTests {
             #expect(try Self.program(directory, reporting: false).compilations == 1)
             #expect(try Self.program(directory, SeccompPolicy(allow: ["@debug"])).compilations == 1)
             #expect(try Self.program(directory, SeccompPolicy(allow: ["@debug"], quiet: ["mount"])).compilations == 1)
-            #expect(try Self.program(directory) { $0.libraryVersion = "2.99.0" }.compilations == 1)
+            #expect(try Self.program(directory) { $0.library = "2.99.0" }.compilations == 1)
             #expect(try Self.names(directory).count == 5)
             #expect(try Self.program(directory).compilations == 0)
         }
@@ -58,7 +58,8 @@ struct StoredFilterTests {
     @Test(
         "what is not this user's own, or is damaged, is never loaded",
         arguments: [
-            "written to", "cut short", "emptied", "other user's", "others may write", "a link", "a fifo",
+            "another profile's", "written to", "cut short", "emptied", "other user's", "others may write", "a link",
+            "a fifo",
             "directory of another's", "directory that others may write to", "directory by a link",
         ])
     func untrusted(how: String) async throws {
@@ -69,6 +70,11 @@ struct StoredFilterTests {
             let file = directory + "/" + (try #require(try Self.names(directory).first))
             var user = geteuid()
             switch how {
+            case "another profile's":
+                let other = place + "/other"
+                _ = try Self.program(other, SeccompPolicy(allow: ["@debug"]))
+                let content = try Files.read(other + "/" + (try #require(try Self.names(other).first)))
+                try Files.writeAtomically(file, content)
             case "written to":
                 var bytes = try Files.read(file)
                 bytes[bytes.count - 3] ^= 1
@@ -92,6 +98,26 @@ struct StoredFilterTests {
             let again = try Self.program(directory) { $0.user = user }
             #expect(again.compilations == 1)
             #expect(again.bytes == good.bytes)
+        }
+    }
+
+    @Test func whatIsNotUsedAnyMoreGoes() async throws {
+        try await Host.withDirectory { place in
+            let directory = place + "/filters"
+            for number in 0..<StoredFilters.most { _ = try Self.program(directory) { $0.library = "\(number)" } }
+            #expect(try Self.names(directory).count == StoredFilters.most)
+            #expect(try Self.program(directory).compilations == 1)
+            #expect(try Self.names(directory).count == 1)
+        }
+    }
+
+    @Test func whatProcessOneNeedsIsLookedAtEachTime() async throws {
+        try await Host.withDirectory { place in
+            for _ in 0..<2 {
+                #expect(throws: SandboxError.self) {
+                    try Self.program(place + "/filters", SeccompPolicy(deny: ["execve"]))
+                }
+            }
         }
     }
 

@@ -35,6 +35,34 @@ struct RunTests {
                 "cp $G $D/grace; set +e; $D/grace doctor 2>err; test $? = 4 && grep -q 'grace-main.*GRACE_LIBEXEC_DIR' err"
             ),
             Row(
+                "a grace-main that is grace itself is no loop",
+                "cp $G $D/grace; ln -s grace $D/grace-main; set +e; $D/grace doctor 2>err; test $? = 4 && grep -q 'not grace-main' err"
+            ),
+            Row(
+                "a copy is none either",
+                "cp $G $D/grace; cp $G $D/grace-main; set +e; $D/grace doctor 2>err; test $? = 4 && grep -q 'not grace-main' err"
+            ),
+            Row(
+                "a start that hangs can be ended, and leaves nothing",
+                """
+                printf '#!/bin/sh\\nexec sleep 100\\n' >$D/grace-sandbox; chmod +x $D/grace-sandbox
+                export GRACE_LIBEXEC_DIR=$D
+                $G run -- true & pid=$!
+                i=0; until ls -d /var/tmp/grace-run.$pid-* >/dev/null 2>&1; do sleep 0.05; i=$((i + 1)); test $i -lt 400; done
+                sleep 0.3; kill -TERM $pid; set +e; wait $pid; test $? = 143 || exit 1
+                ! ls -d /var/tmp/grace-run.$pid-* 2>/dev/null
+                """),
+            Row(
+                "a signal before the command begins leaves no fork",
+                """
+                printf '#!/bin/sh\\nexec sleep 100\\n' >$D/grace-sandbox; chmod +x $D/grace-sandbox
+                export GRACE_LIBEXEC_DIR=$D
+                $G try -n true & pid=$!
+                i=0; until ls -d $TMPDIR/tmp.*try* >/dev/null 2>&1; do sleep 0.05; i=$((i + 1)); test $i -lt 400; done
+                sleep 0.3; kill -TERM $pid; set +e; wait $pid; test $? = 143 || exit 1
+                test -z "$(ls $TMPDIR)"
+                """),
+            Row(
                 "what the caller ignores ends nobody",
                 started("echo ready; sleep 1; echo done", before: "trap '' HUP")
                     + "kill -HUP $pid; wait $pid; grep -q done out"),

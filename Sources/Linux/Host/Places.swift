@@ -1,3 +1,5 @@
+internal import Glibc
+
 /// Where everything of Grace's lies on a host; each can be moved by an environment variable or a flag, so that tests and
 /// unprivileged users never touch the system's.
 public struct Places: Sendable, Equatable {
@@ -48,6 +50,13 @@ public struct Places: Sendable, Equatable {
     public var allowedSignersFile: String { configuration + "/allowed_signers" }
     /// Compiled system-call filters, for programs that run in one sandbox and end.
     public var filters: String { runtime + "/filters" }
+    /// As ``filters``, for everybody: without root, below `XDG_RUNTIME_DIR`, where `runtime` is root's.
+    public var ownFilters: String {
+        guard geteuid() != 0, runtime == "/run/grace", let own = Processes.variable("XDG_RUNTIME_DIR") else {
+            return filters
+        }
+        return own + "/grace/filters"
+    }
     public var profiles: String { configuration + "/profiles.d" }
     public var detectors: String { configuration + "/detectors.d" }
     public var remedies: String { configuration + "/remedies.d" }

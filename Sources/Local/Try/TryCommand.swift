@@ -68,12 +68,16 @@ package struct TryCommand {
 
     /// Runs `line`, or a shell, in the fork, then does what was asked for.
     private func run(_ line: String?, _ filter: PathFilter) async throws -> Int32 {
+        let unfinished = Unfinished()
+        let relay = try SignalRelay { unfinished.remove() }
+        defer { relay.stop() }
         let fork =
             try options.directory.map {
                 try TryFork.open($0, orMake: options.action != .explore, over: options.lowers)
-            } ?? TryFork.make(over: options.lowers)
+            } ?? TryFork.make(over: options.lowers, unfinished: unfinished)
         try fork.hide(options.hide)
-        let code = try await TryRun(fork: fork, places: Self.places, options: options).run(line)
+        let code = try await TryRun(fork: fork, places: Self.places, options: options).run(line, signals: relay)
+        relay.stop()
         switch options.ending {
         case .keep:
             // Nobody has named its place: it is worth nothing, or has to be found.
@@ -107,9 +111,6 @@ package struct TryCommand {
         if geteuid() != 0, environment["GRACE_STATE_DIR"] == nil {
             let home = environment["XDG_STATE_HOME"] ?? (environment["HOME"] ?? "/nonexistent") + "/.local/state"
             places.state = home + "/grace"
-        }
-        if geteuid() != 0, environment["GRACE_RUNTIME_DIR"] == nil, let own = environment["XDG_RUNTIME_DIR"] {
-            places.runtime = own + "/grace"
         }
         return places
     }

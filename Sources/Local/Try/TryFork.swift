@@ -16,7 +16,11 @@ package struct TryFork {
     private static let foreign = ["upperdir", "workdir", "temproot"]
 
     /// A new fork in a new directory, `TMPDIR/tmp.XXXXXX.try-MILLISECONDS`.
-    static func make(over lowers: [String] = []) throws -> TryFork {
+    ///
+    /// - Parameters:
+    ///   - lowers: Directories of forks that it lies over.
+    ///   - unfinished: Where the directory is noted as soon as it is there.
+    static func make(over lowers: [String] = [], unfinished: Unfinished) throws -> TryFork {
         let below = try lowers.map { try open($0) }
         let wanted = Processes.variable("TMPDIR") ?? "/tmp"
         // overlayfs takes neither an overlay nor a network file system as upper layer.
@@ -35,6 +39,7 @@ package struct TryFork {
             let letters = (0..<10).compactMap { _ in alphabet.randomElement() }
             let path = "\(parent)/tmp.\(String(letters))\(suffix)"
             if mkdir(path, 0o700) == 0 {
+                unfinished.add(path)
                 var made = try TryFork(making: path, over: below)
                 made.isOwnDirectory = true
                 return made
@@ -155,7 +160,7 @@ package struct TryFork {
     /// What the commands in the fork changed, as far as `filter` wants it; on a terminal with a word about how long it takes.
     package func changeSet(_ filter: PathFilter) throws -> ChangeSet {
         // Contents are names of the layer's own inodes, which a command since may have written in place.
-        try removeTree(directory + "/blobs")
+        try Self.removeTree(directory + "/blobs")
         let progress = TryProgress("comparing the fork with live", blobs.root)
         defer { progress.stop() }
         return try fork.changeSet(blobs: blobs).part(where: filter.isWanted)
@@ -183,14 +188,14 @@ package struct TryFork {
     }
 
     /// Removes the directory and everything in it.
-    package func discard() throws { try removeTree(directory) }
+    package func discard() throws { try Self.removeTree(directory) }
 
     /// overlayfs leaves directories of mode 0 in its work directory, which their owner without root must open first.
-    private func removeTree(_ path: String) throws {
+    static func removeTree(_ path: String) throws {
         do {
             try Files.removeTree(path)
         } catch let error as SystemError where error.code == EACCES && geteuid() != 0 {
-            try Self.unlockTree(path)
+            try unlockTree(path)
             try Files.removeTree(path)
         }
     }

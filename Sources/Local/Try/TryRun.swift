@@ -22,16 +22,17 @@ struct TryRun {
     }
 
     /// Runs `line`, or an interactive shell where it is `nil`. The result is the command's own exit code, 128 and more for a signal.
-    func run(_ line: String?) async throws -> Int32 {
+    /// `signals` was made before the fork was.
+    func run(_ line: String?, signals: SignalRelay) async throws -> Int32 {
         let scratch = fork.directory + "/scratch"
         let engine = SandboxEngine(
-            cgroups: nil, helper: try SandboxEngine.locateHelper(), scratch: scratch, storedFilters: places.filters)
+            cgroups: nil, helper: try SandboxEngine.locateHelper(), scratch: scratch, storedFilters: places.ownFilters)
         engine.warm()
         let specification = SandboxSpecification(
             profile: Self.profile(withoutNetwork: options.withoutNetwork, tracing: options.trace != nil),
             overlays: try fork.fork.overlays(for: .apply), masks: places.all + [fork.directory], hostname: hostName(),
             label: "try", sharesTemporary: true)
-        let (exit, _, fallbacks) = try await engine.run(specification, try command(line))
+        let (exit, _, fallbacks) = try await engine.run(specification, try command(line), signals: signals)
         for fallback in fallbacks where fallback.feature == .mappedRoot {
             Terminal.error("this fork did without \(fallback.feature.rawValue): \(fallback.detail)")
         }

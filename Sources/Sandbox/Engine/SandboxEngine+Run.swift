@@ -5,37 +5,40 @@ public import Linux
 extension SandboxEngine {
     /// Runs one command in a sandbox of its own, with the caller's standard streams: `grace run`.
     ///
-    /// On a terminal the command gets the foreground, so that its keys (interrupt, quit) reach it and job control works; elsewhere
-    /// hang-up, interrupt, quit and terminate sent to the caller are passed on to its process group.
+    /// On a terminal the command gets the foreground, so that its keys (interrupt, quit) reach it and job control works. Hang-up,
+    /// interrupt, quit and terminate sent to the caller are passed on to its process group, unless the caller ignores them
+    /// (``SignalRelay``).
     ///
     /// `streams` are standard input, output and error; `extra` further descriptors, by the number that the command finds each at;
-    /// `sandbox` is called once it runs, for sampling.
+    /// `signals` is a relay that the caller made before; `sandbox` is called once it runs, for sampling.
     ///
     /// - Returns: how the command ended, how its sandbox did, and what it had to do without.
     /// - Throws: ``SandboxError`` when the sandbox or the command cannot be started.
     public func run(
         _ specification: SandboxSpecification, _ command: Command,
         streams: (stdin: Stdio, stdout: Stdio, stderr: Stdio) = (.inherit, .inherit, .inherit),
-        extra: [Int32: Descriptor] = [:], sandbox observe: (@Sendable (Sandbox, SandboxProcess) async -> Void)? = nil
+        extra: [Int32: Descriptor] = [:], signals: SignalRelay? = nil,
+        sandbox observe: (@Sendable (Sandbox, SandboxProcess) async -> Void)? = nil
     ) async throws -> (exit: ProcessExit, outcome: SandboxOutcome, fallbacks: [FeatureStatus]) {
-        // From the beginning: a signal that comes before there is a command is the command's first one, and the sandbox is taken down.
-        let receiver = SignalReceiver()
-        let forwarder = try SignalForwarder { receiver.take($0) }
-        defer { forwarder.stop() }
+        let relay = try signals ?? SignalRelay()
+        defer { if signals == nil { relay.stop() } }
         let sandbox = try await start(specification)
         do {
             let terminal = Self.isForegroundTerminal(streams.stdin)
+            relay.starting()
             let process = try await sandbox.spawn(
                 command, streams: [streams.stdin, streams.stdout, streams.stderr], extra: extra, foreground: terminal)
-            receiver.began(process)
+            relay.began { process.channel.signal(id: process.id, $0, group: true) }
             async let observed: Void? = observe?(sandbox, process)
             let exit = try await process.wait()
+            relay.ended()
             if terminal { _ = csandbox_take_terminal(0, 0) }
             let outcome = try await sandbox.end()
             _ = await observed
             return (exit, outcome, sandbox.fallbacks)
         } catch {
             _ = try? await sandbox.end()
+            relay.failed()
             throw error
         }
     }

@@ -103,31 +103,39 @@ public final class SandboxEngine: Sendable {
 
     /// Finds a program of Grace's: in `GRACE_LIBEXEC_DIR`, beside this one, or, in a test run, among the products of the build.
     ///
-    /// - Parameter name: `grace-sandbox`, unless another one is wanted.
+    /// - Parameters:
+    ///   - name: `grace-sandbox`, unless another one is wanted.
+    ///   - installedApart: Whether it may also lie in `../libexec/grace` or `../lib/grace`.
     /// - Returns: Its path.
     /// - Throws: ``SandboxError`` where it is nowhere.
-    public static func locateHelper(_ name: String = "grace-sandbox") throws -> String {
+    public static func locateHelper(_ name: String = "grace-sandbox", installedApart: Bool = true) throws -> String {
         var candidates: [String] = []
         if let value = getenv("GRACE_LIBEXEC_DIR") { candidates.append("\(String(cString: value))/\(name)") }
         if let executable = (try? Files.readlink("/proc/self/exe"))?.string {
             let directory = String(executable[..<(executable.lastIndex(of: "/") ?? executable.startIndex)])
-            candidates += [
-                "\(directory)/\(name)", "\(directory)/../libexec/grace/\(name)", "\(directory)/../lib/grace/\(name)",
-            ]
+            candidates.append("\(directory)/\(name)")
+            if installedApart {
+                candidates += ["\(directory)/../libexec/grace/\(name)", "\(directory)/../lib/grace/\(name)"]
+            }
         }
-        for candidate in candidates where access(candidate, X_OK) == 0 { return candidate }
+        for candidate in candidates where isProgram(candidate) { return candidate }
         // Under the test runner this program is swiftpm-testing-helper; the test bundle, mapped into it, lies among the products.
         for line in ((try? Files.readString("/proc/self/maps")) ?? "").split(separator: "\n")
         where line.hasSuffix(".xctest") {
             guard let start = line.firstIndex(of: "/"), let end = line.lastIndex(of: "/"), start < end else { continue }
             let candidate = "\(line[start..<end])/\(name)"
-            if access(candidate, X_OK) == 0 { return candidate }
+            if isProgram(candidate) { return candidate }
             candidates.append(candidate)
             break
         }
         throw SandboxError.helper(
             "The program \(name) of Grace's was not found; searched \(candidates.joined(separator: ", ")). Install it beside grace, or "
                 + "say where it lies with GRACE_LIBEXEC_DIR.")
+    }
+
+    private static func isProgram(_ path: String) -> Bool {
+        guard access(path, X_OK) == 0, let file = try? Files.open(path, flags: Files.Flag.path) else { return false }
+        return (try? Files.status(of: file))?.kind == .file
     }
 
     /// Starts a sandbox: everything is set up and nothing runs in it yet.

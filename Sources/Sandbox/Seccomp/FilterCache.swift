@@ -37,6 +37,7 @@ final class FilterCache: Sendable {
     }
 
     private func make(_ plan: FilterPlan, _ policy: SeccompPolicy, _ reporting: Bool) throws -> Descriptor {
+        try SeccompCompiler.check(plan)
         if let program = stored?.program(for: plan, reporting: reporting) {
             let file = try Descriptor.memory(name: "grace-seccomp")
             try Files.write(file, program)

@@ -10,11 +10,7 @@ enum SeccompCompiler {
     ///
     /// - Throws: ``SandboxError`` when libseccomp refuses a rule, or the sandbox could not even start under this filter.
     static func compile(_ plan: FilterPlan, reporting: Bool) throws -> Descriptor {
-        if let missing = plan.missingEssential {
-            throw SandboxError.invalid(
-                "The sandbox's filter denies “\(missing)”, which its own process 1 needs to start and end commands; allow it."
-            )
-        }
+        try check(plan)
         guard let context = seccomp_init(code(plan.standard, reporting)) else {
             throw SandboxError.helper("libseccomp could not start a filter; is there memory left?")
         }
@@ -42,6 +38,14 @@ enum SeccompCompiler {
         try Files.write(file, guards.withUnsafeBytes { Data($0) })
         try check(file.withRaw { seccomp_export_bpf(context, $0) }, "the export")
         return file
+    }
+
+    /// - Throws: ``SandboxError`` where the sandbox could not even start under this filter.
+    static func check(_ plan: FilterPlan) throws {
+        guard let missing = plan.missingEssential else { return }
+        throw SandboxError.invalid(
+            "The sandbox's filter denies “\(missing)”, which its own process 1 needs to start and end commands; allow it."
+        )
     }
 
     // The macros of seccomp.h are not imported.

@@ -7,34 +7,45 @@ internal import Linux
 /// Compiled filters that outlive the process: a command that runs in one sandbox and ends takes less time than libseccomp does for
 /// its filter.
 ///
-/// A program is found by everything it depends on: the whole plan, the guards before it, libseccomp's version and the architecture.
-/// It is used only from a directory and a file that are this user's and that nobody else may write to; whatever is wrong with them,
-/// the filter is compiled as if there were none.
+/// A program is found by everything it depends on: the whole plan, the guards before it, the very library and the architecture.
+/// It is used only from a directory and a file that are this user's and that nobody else may write to, and only under the name it was
+/// stored by; whatever is wrong with them, the filter is compiled as if there were none.
 struct StoredFilters: Sendable {
     /// Made when the first filter is stored, with mode 0700.
     let directory: String
-    /// Of everything besides the plan that a program depends on.
-    var libraryVersion = Self.libseccomp
+    /// Which libseccomp it is.
+    var library = Self.libseccomp
     var user = geteuid()
 
     /// Goes up when ``SeccompCompiler`` makes other programs of the same plan.
     private static let revision = 1
     /// The kernel takes no more (BPF_MAXINSNS, linux/bpf_common.h), eight bytes each.
     private static let largest = 4096 * 8
-    private static var libseccomp: String {
-        guard let version = seccomp_version()?.pointee else { return "unknown" }
-        return "\(version.major).\(version.minor).\(version.micro)"
-    }
+    /// As many profiles as a host may have; more are those of older libraries and profiles that were changed.
+    static let most = 64
+
+    /// Its version, and its file: a distribution's update keeps the version.
+    private static let libseccomp: String = {
+        var text = "unknown"
+        if let version = seccomp_version()?.pointee { text = "\(version.major).\(version.minor).\(version.micro)" }
+        guard
+            let file = (try? Files.readString("/proc/self/maps"))?.split(separator: "\n")
+                .first(where: { $0.contains("/libseccomp.so") })?.split(separator: " ").last,
+            let status = try? Files.status(String(file))
+        else { return text }
+        return "\(text) \(status.inode) \(status.size) \(status.changed)"
+    }()
 
     /// The program of a plan; `nil` where none is stored, or none that can be trusted.
     func program(for plan: FilterPlan, reporting: Bool) -> Data? {
+        let known = key(plan, reporting)
         guard let place = try? Files.open(directory, flags: O_DIRECTORY | O_NOFOLLOW), isOurs(place, .directory),
-            let file = try? Files.open(path(plan, reporting), flags: O_NOFOLLOW | O_NONBLOCK), isOurs(file, .file),
+            let file = try? Files.open(Digest(of: known).hex, flags: O_NOFOLLOW | O_NONBLOCK, at: place),
+            isOurs(file, .file),
             let content = try? Files.read(file, limit: Self.largest + 32), content.count > 32, content.count % 8 == 0
         else { return nil }
-        // Its digest before it: a disk that was full, or one that fails, leaves no filter with a hole.
         let program = Data(content.dropFirst(32))
-        return Digest(of: program).bytes == content.prefix(32) ? program : nil
+        return Self.seal(known, program) == content.prefix(32) ? program : nil
     }
 
     /// Keeps a program for the next time. Where that can't be, the next time compiles it again.
@@ -45,12 +56,24 @@ struct StoredFilters: Sendable {
             try Files.makeDirectory(directory, mode: 0o700, intermediate: true)
             let place = try Files.open(directory, flags: O_DIRECTORY | O_NOFOLLOW)
             guard isOurs(place, .directory), program.count <= Self.largest else { return }
-            try Files.writeAtomically(path(plan, reporting), Digest(of: program).bytes + program, mode: 0o600)
+            // Into the very directory that was looked at.
+            try withExtendedLifetime(place) {
+                let here = "/proc/self/fd/\(place.raw)"
+                let names = try Files.entries(of: place)
+                if names.count >= Self.most { for name in names { try? Files.unlink(BytePath(here).appending(name)) } }
+                let known = key(plan, reporting)
+                try Files.writeAtomically(
+                    "\(here)/\(Digest(of: known).hex)", Self.seal(known, program) + program, mode: 0o600)
+            }
         } catch {}
     }
 
-    private func path(_ plan: FilterPlan, _ reporting: Bool) -> String {
-        var known: [UInt8] = Array("grace-seccomp \(Self.revision) libseccomp \(libraryVersion)\0".utf8)
+    /// Before each program: what it is a program of, and that it is whole.
+    private static func seal(_ known: Data, _ program: Data) -> Data { Digest(of: known + program).bytes }
+
+    /// Everything that the program depends on.
+    private func key(_ plan: FilterPlan, _ reporting: Bool) -> Data {
+        var known: [UInt8] = Array("grace-seccomp \(Self.revision) libseccomp \(library)\0".utf8)
         func add(_ number: some FixedWidthInteger) { withUnsafeBytes(of: number.littleEndian) { known += $0 } }
         add(seccomp_arch_native())
         add(SeccompCompiler.code(.report, reporting))
@@ -70,7 +93,7 @@ struct StoredFilters: Sendable {
                 add(one.second)
             }
         }
-        return "\(directory)/\(Digest(of: Data(known)).hex)"
+        return Data(known)
     }
 
     private func isOurs(_ descriptor: Descriptor, _ kind: Status.Kind) -> Bool {

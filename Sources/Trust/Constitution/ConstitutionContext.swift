@@ -32,13 +32,15 @@ public struct ConstitutionContext: Sendable {
     }
 
     /// Where Grace lives unless it is told otherwise.
-    public static let standardGracePaths = [
-        "/etc/grace", "/var/lib/grace", "/run/grace", "/usr/bin/grace", "/usr/bin/grace-coordinator",
-        "/usr/bin/grace-sandbox",
-        "/usr/local/bin/grace", "/usr/local/bin/grace-coordinator", "/usr/local/bin/grace-sandbox",
-        "/usr/libexec/grace",
-        "/usr/lib/grace", "/usr/lib/systemd/system/grace.service", "/etc/systemd/system/grace.service",
-    ]
+    public static let standardGracePaths =
+        ["/usr/bin/", "/usr/local/bin/"].flatMap { directory in programs.map { directory + $0 } } + [
+            "/etc/grace", "/var/lib/grace", "/run/grace", "/usr/libexec/grace", "/usr/lib/grace",
+            "/usr/lib/systemd/system/grace.service", "/etc/systemd/system/grace.service",
+            "/usr/lib/systemd/system/grace-recover.service", "/etc/systemd/system/grace-recover.service",
+        ]
+
+    /// Every program that is installed.
+    public static let programs = ["grace", "grace-main", "grace-coordinator", "grace-sandbox", "grace-deadman"]
 }
 
 /// What the evidence holds of what happened in the sandboxes.

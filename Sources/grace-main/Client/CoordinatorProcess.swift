@@ -1,3 +1,4 @@
+import Sandbox
 import Foundation
 import Agent
 import FoundationEssentials
@@ -92,14 +93,11 @@ actor CoordinatorProcess {
     }
 
     private static func locate() throws -> String {
-        let own = try Files.readlink("/proc/self/exe").display
-        let path = "/" + own.split(separator: "/").dropLast().joined(separator: "/") + "/grace-coordinator"
-        guard try Files.status(path) != nil else {
-            throw Failure(
-                "grace-coordinator is not beside this program (\(path)); install both, or run `grace agent` with a coordinator elsewhere."
-            )
+        do {
+            return try SandboxEngine.locateHelper("grace-coordinator")
+        } catch {
+            throw Failure("\(error) Or run `grace agent` with a coordinator elsewhere.")
         }
-        return path
     }
 
     private func pipePair() throws -> (read: Descriptor, write: Descriptor) {
