@@ -20,6 +20,8 @@ package struct TryFork {
     /// - Parameters:
     ///   - lowers: Directories of forks that it lies over.
     ///   - unfinished: Where the directory is noted as soon as it is there.
+    /// - Returns: The fork.
+    /// - Throws: ``Failure`` where no directory can hold one; `SystemError`, `ForkError`.
     static func make(over lowers: [String] = [], unfinished: Unfinished) throws -> TryFork {
         let below = try lowers.map { try open($0) }
         let wanted = Processes.variable("TMPDIR") ?? "/tmp"
