@@ -1,6 +1,7 @@
 import CSandbox
 import Glibc
 import Linux
+import Synchronization
 
 @testable import Sandbox
 
@@ -27,8 +28,14 @@ struct Ground: Sendable, CustomStringConvertible {
             getenv("GRACE_TEST_PROFILES").map { String(cString: $0) }, "sandbox-profiles",
             "\(checkout)/sandbox-profiles",
         ]
-        return try ProfileLibrary(directories: places.compactMap { $0 }).profile(named: profile)
+        if let known = Self.known.withLock({ $0[profile] }) { return known }
+        let shipped = try ProfileLibrary(directories: places.compactMap { $0 }).profile(named: profile)
+        Self.known.withLock { $0[profile] = shipped }
+        return shipped
     }
+
+    /// Read once: hundreds of attacks are made on the same few.
+    private static let known = Mutex<[String: Profile]>([:])
 }
 
 /// What came of an attack.

@@ -22,8 +22,11 @@ struct Scene: Sendable {
     static func with(_ ground: Ground, _ body: (Scene) async throws -> Void) async throws {
         try await Host.withDirectory { directory in
             let scene = Scene(ground: ground, directory: directory)
-            let program = try Files.read(try locateProgram())
-            try Files.writeAtomically(scene.program, program, mode: 0o755)
+            let program = try Files.open(try locateProgram(), flags: O_RDONLY)
+            let copy = try Files.open(scene.program, flags: O_WRONLY | O_CREAT | O_EXCL, mode: 0o700)
+            try Files.copyContents(from: program, to: copy)
+            copy.close()
+            try Files.chmod(scene.program, 0o755)
             for (name, mode) in [("hidden", UInt32(0o755)), ("place", 0o777), ("made", 0o755)] {
                 try Files.makeDirectory("\(directory)/\(name)", mode: mode)
                 try Files.chmod("\(directory)/\(name)", mode)
