@@ -53,9 +53,41 @@ struct RandomChangeTests {
     @Test("random mutations in a fork are found as on a plain copy", arguments: seeds)
     func random(seed: UInt64) async throws {
         print("random changes: seed \(seed)")
+        try await compare(seed)
+    }
+
+    /// Seconds for which ``untilTheTimeIsUp()`` goes on.
+    static let seconds = Processes.currentEnvironment()["GRACE_RANDOM_SECONDS"].flatMap { Double($0) }
+    /// The first of its seeds, to have a run again.
+    static let first = Processes.currentEnvironment()["GRACE_RANDOM_SEED"].flatMap { UInt64($0) }
+
+    @Test(
+        "the same for as long as GRACE_RANDOM_SECONDS says, from GRACE_RANDOM_SEED on",
+        .enabled(if: seconds != nil, "runs where GRACE_RANDOM_SECONDS says for how long"))
+    func untilTheTimeIsUp() async throws {
+        let end = ContinuousClock.now + .seconds(Self.seconds ?? 0)
+        let first = Self.first ?? UInt64.random(in: 0..<1_000_000)
+        print("random changes: from seed \(first) on, GRACE_RANDOM_SEED=\(first) has them again")
+        var (seed, mutations) = (first, 0)
+        repeat {
+            // Every tenth with so many that a layer holds whole trees of them.
+            let count = seed % 10 == 0 ? 600 : 60
+            do {
+                try await compare(seed, count)
+            } catch {
+                Issue.record("seed \(seed): \(error)")
+            }
+            (seed, mutations) = (seed + 1, mutations + count)
+            if (seed - first) % 100 == 0 { print("random changes: \(mutations) mutations, next seed \(seed)") }
+        } while ContinuousClock.now < end
+        print("random changes: \(mutations) mutations in \(seed - first) forks, seeds \(first) to \(seed - 1)")
+    }
+
+    /// The same mutations in a fork and on a plain copy: their change sets must be equal, entry by entry.
+    private func compare(_ seed: UInt64, _ count: Int = 60) async throws {
         var script = Script(random: Seeded(state: seed))
-        let setup = script.commands(60)
-        let mutation = script.commands(60)
+        let setup = script.commands(count)
+        let mutation = script.commands(count)
         try await Scene.with { scene in
             try await scene.bash(setup)
             // Hard links of live are split by the first write through an overlay: see the collector's own tests.
