@@ -112,36 +112,39 @@ struct FileCalls: Sendable {
         return first == 0 && memcmp(start, start + 1, bytes.count - 1) == 0
     }
 
-    /// Fills the buffer; less than that is the end of the file.
-    private static func read(_ file: Descriptor, into buffer: UnsafeMutableRawBufferPointer, at offset: Int64) throws
-        -> Int
-    {
-        var done = 0
-        while done < buffer.count {
-            let count = pread(
-                file.raw, buffer.baseAddress.map { $0 + done }, buffer.count - done, off_t(offset) + done)
-            if count < 0 {
-                if errno == EINTR { continue }
-                throw SystemError(call: "pread", subject: "", code: errno)
+    /// Fills the buffer from `offset` on, by as many calls as it takes: the kernel may give less than it was asked for at any time.
+    ///
+    /// - Returns: How many bytes; less than the buffer holds where the file ends, and there alone.
+    static func read(_ file: Descriptor, into buffer: UnsafeMutableRawBufferPointer, at offset: Int64) throws -> Int {
+        try file.withRaw { raw in
+            try all(buffer.count, "pread") { done, left in
+                pread(raw, buffer.baseAddress.map { $0 + done }, left, off_t(offset) + done)
             }
-            done += count
-            // A regular file gives less than it was asked for at its end alone.
-            if count == 0 || done < buffer.count { break }
         }
-        return done
     }
 
     private static func write(_ bytes: UnsafeRawBufferPointer, to target: Descriptor, at offset: Int64) throws {
-        var done = 0
-        while done < bytes.count {
-            let count = pwrite(
-                target.raw, bytes.baseAddress.map { $0 + done }, bytes.count - done, off_t(offset) + done)
-            if count < 0 {
-                if errno == EINTR { continue }
-                throw SystemError(call: "pwrite", subject: "", code: errno)
+        let done = try target.withRaw { raw in
+            try all(bytes.count, "pwrite") { done, left in
+                pwrite(raw, bytes.baseAddress.map { $0 + done }, left, off_t(offset) + done)
             }
-            done += count
         }
+        guard done == bytes.count else { throw SystemError(call: "pwrite", subject: "", code: EIO) }
+    }
+
+    /// Calls `move` with how many bytes are done and how many are left, until none are or it says that there are no more.
+    private static func all(_ count: Int, _ call: String, _ move: (_ done: Int, _ left: Int) -> Int) throws -> Int {
+        var done = 0
+        while done < count {
+            let moved = move(done, count - done)
+            if moved == 0 { break }
+            if moved > 0 {
+                done += moved
+            } else if errno != EINTR {
+                throw SystemError(call: call, subject: "", code: errno)
+            }
+        }
+        return done
     }
 
     // MARK: moving and removing
