@@ -39,7 +39,15 @@ extension Promoter {
             try store.remove(id)
             return RecoveryOutcome(id: id, live: .old, reason: "nothing had begun")
         }
-        guard record.phase.isOpen else { return nil }
+        guard record.phase.isOpen else {
+            // Where its displaced files lie is for a rollback or a purge to find; only the times of people's directories are mended.
+            if record.kind == .files, try FileMoves.isMoving(store.path(id), calls) {
+                let (journal, changeSet, base) = try store.journal(of: id)
+                try FileMoves(self, journal, changeSet, base)
+                    .settleTimes(record.parentTimes ?? [], stowedIn: store.path(id))
+            }
+            return nil
+        }
         if record.kind == .rerun { return try await recoverRerun(id, record) }
         let (journal, changeSet, base) = try store.journal(of: id)
         let moves = try FileMoves(self, journal, changeSet, base, store: store)

@@ -26,7 +26,12 @@ extension Promoter {
             if record.kind == .rerun { return try await undo(id) }
             let (journal, changeSet, base) = try store.journal(of: id)
             let moves = try FileMoves(self, journal, changeSet, base, store: store)
-            if record.isStowed == true { try await Threads.run("rollback") { try moves.unstow(from: store.path(id)) } }
+            if record.isStowed == true {
+                try await Threads.run("rollback") {
+                    try moves.settleTimes(record.parentTimes ?? [], stowedIn: store.path(id))
+                    try moves.unstow(from: store.path(id))
+                }
+            }
             if record.phase == .frozen && !record.isWhole {
                 // Half-done when it froze; a person has put the paths right since.
                 return try await Threads.run("rollback") {
@@ -120,6 +125,10 @@ extension Promoter {
         guard record.kind == .files else { return }
         let (journal, changeSet, base) = try store.journal(of: id)
         let moves = try FileMoves(self, journal, changeSet, base, store: store)
+        try moves.settleTimes(record.parentTimes ?? [], stowedIn: store.path(id))
+        // Out of sight first, by one rename each, after which a kill moves no time of people's directories. What can't be (a full
+        // disk) is removed where it lies.
+        try? moves.stow(in: store.path(id))
         let times = try moves.reachableTimes()
         try moves.removeStashes()
         try moves.setTimes(times)

@@ -8,7 +8,9 @@ extension Fixture {
     /// A tree and a change set that covers every kind of entry and every transition that is promoted.
     func everyTransition() throws -> (ChangeSet, Base) {
         try reset()
-        for path in ["/etc", "/srv", "/srv/tree", "/srv/tree/sub", "/srv/tofile", "/srv/metadir", "/srv/quiet"] {
+        for path in [
+            "/etc", "/srv", "/srv/tree", "/srv/tree/sub", "/srv/tofile", "/srv/metadir", "/srv/quiet", "/srv/still",
+        ] {
             try directory(path)
         }
         try file("/etc/app.conf", "old", mode: 0o640)
@@ -24,6 +26,7 @@ extension Fixture {
         try file("/srv/metadir/child", "child")
         try file("/srv/h1", "linked")
         try Files.link(path("/srv/h1"), path("/srv/h2"))
+        try file("/srv/still/kept", "no name comes or goes beside it")
         try file("/srv/quiet/untouched", "untouched", mode: 0o444)
         try Files.mknod(path("/srv/oldfifo"), kind: .fifo, mode: 0o622)
         let odd = BytePath(bytes: Array("/srv/new\nline".utf8) + [0xff, 0xfe])
@@ -60,6 +63,7 @@ extension Fixture {
             change("/srv/h1", .modify, "both", group: 0),
             change("/srv/h2", .modify, "both", group: 0),
             change("/srv/h3", .create, "both", group: 0),
+            change("/srv/still/kept", .modify, "new"),
             Change(path: "/srv/oldfifo", kind: .delete, type: .fifo),
             change("/srv/sparse", .create, sparse),
             strange,

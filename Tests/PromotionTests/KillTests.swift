@@ -61,11 +61,7 @@ struct KillTests {
         let phase = fixture.promoter().status(id: "m")?.phase
         let isNew = phase == .promoted
         let wanted = isNew ? new : old
-        let wrong = Set(tree.keys).union(wanted.keys).sorted().filter { tree[$0] != wanted[$0] }
-        #expect(
-            wrong.isEmpty,
-            "\(note), \(phase.map(\.rawValue) ?? "nothing"): \(wrong.map { "\($0): \(tree[$0] ?? "absent") instead of \(wanted[$0] ?? "absent")" })"
-        )
+        expectSame(tree, wanted, "\(note), \(phase.map(\.rawValue) ?? "nothing")")
         if !isNew {
             #expect(phase == nil || phase == .rolledBack, "\(note): \(phase.map(\.rawValue) ?? "-")")
             #expect(hidden.isEmpty, "\(note): left behind \(hidden)")
@@ -103,14 +99,17 @@ struct KillTests {
         let whole = try await run("promote", fixture, killAfter: 0)
         #expect(whole.status == 0 && whole.calls > 1000)
         let new = try fixture.picture().tree
+        var ends: Set<Bool> = []
         for number in numbers(whole.calls, "promote many", sample: 12) + [whole.calls] {
             try prepare(fixture, many: true)
             try? Files.removeTree(fixture.directory + "/journal")
             let end = try await run("promote", fixture, killAfter: number)
             _ = try await fixture.promoter().recover()
-            _ = try expectWhole(
-                fixture, old, new, "killed after call \(number) of \(whole.calls) (system call \(end.last))")
+            ends.insert(
+                try expectWhole(
+                    fixture, old, new, "killed after call \(number) of \(whole.calls) (system call \(end.last))"))
         }
+        #expect(ends == [true, false], "kills before and after the commit were both tried")
     }
 
     @Test func aRollbackKilledAfterAnySystemCallEndsEntirelyOldOrIsStillEntirelyNew() async throws {
@@ -130,6 +129,66 @@ struct KillTests {
             _ = try expectWhole(
                 fixture, old, new, "rollback killed after call \(number) of \(whole.calls) (system call \(end.last))")
         }
+    }
+
+    /// What a commit leaves in the promotion's own directory and a purge gives up, killed at any moment of its way there, back and
+    /// out.
+    @Test(arguments: ["stow", "unstow", "purge", "purge of a promotion"])
+    func displacedFilesKilledOnTheirWayAreThereForARollbackOrGoneOnPurpose(what: String) async throws {
+        let fixture = try Fixture(inMemory: true)
+        try prepare(fixture)
+        let old = try fixture.picture().tree
+        _ = try await run("commit", fixture, killAfter: 0)
+        let new = try fixture.picture()
+        #expect(new.hidden.isEmpty && new.tree != old)
+        let act = what == "stow" ? "commit" : what == "unstow" ? "rollback" : "purge"
+        func begin() async throws {
+            try prepare(fixture)
+            switch what {
+            case "stow": break
+            case "purge of a promotion":
+                _ = try await run("promote", fixture, killAfter: 0)
+                try fixture.promoter().confirm(id: "m")
+            default: _ = try await run("commit", fixture, killAfter: 0)
+            }
+        }
+        try await begin()
+        let whole = try await run(act, fixture, killAfter: 0)
+        #expect(whole.status == 0 && whole.calls > 10)
+        for number in numbers(whole.calls, what, sample: 25) + [whole.calls] {
+            try await begin()
+            let end = try await run(act, fixture, killAfter: number)
+            let note = "\(what) killed after call \(number) of \(whole.calls) (system call \(end.last))"
+            _ = try await fixture.promoter().recover()
+            let phase = try #require(fixture.promoter().status(id: "m")?.phase, "\(note)")
+            if phase == .rolledBack {
+                #expect(what == "unstow", "\(note)")
+            } else {
+                #expect(phase == .confirmed || what == "stow" && phase == .promoted, "\(note): \(phase)")
+                expectSame(try fixture.picture().tree, new.tree, note)
+                if act == "purge" {
+                    try fixture.promoter().purge(id: "m")
+                } else {
+                    let result = try await fixture.promoter().rollback(id: "m")
+                    #expect(result == .rolledBack, "\(note): \(result)")
+                }
+            }
+            let (tree, hidden) = try fixture.picture()
+            expectSame(tree, act == "purge" ? new.tree : old, note + ", and ended after that")
+            #expect(hidden.isEmpty, "\(note): left behind \(hidden)")
+            #expect(try stowed(fixture).isEmpty, "\(note)")
+        }
+    }
+
+    private func stowed(_ fixture: Fixture) throws -> [String] {
+        try Files.entries(fixture.state + "/m").map { BytePath.display($0) }.filter { $0.hasPrefix("stash-") }
+    }
+
+    private func expectSame(_ tree: [String: String], _ wanted: [String: String], _ note: String) {
+        let wrong = Set(tree.keys).union(wanted.keys).sorted().filter { tree[$0] != wanted[$0] }
+        #expect(
+            wrong.isEmpty,
+            "\(note): \(wrong.map { "\($0): \(tree[$0] ?? "absent") instead of \(wanted[$0] ?? "absent")" })")
     }
 
     @Test func aRecoveryKilledAfterAnySystemCallIsFinishedByTheNext() async throws {

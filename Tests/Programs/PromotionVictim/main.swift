@@ -1,4 +1,4 @@
-// promotion-victim WHAT DIRECTORY: promotes, rolls back, recovers or runs again what lies prepared in DIRECTORY, so that a real
+// promotion-victim WHAT DIRECTORY: promotes, commits, purges, rolls back, recovers or runs again what lies prepared in DIRECTORY, so that a real
 // process can be killed at it. The calls between the two marks are those of the act itself (see syscall-killer).
 import Fork
 import FoundationEssentials
@@ -14,6 +14,8 @@ let record: Promoter.Record = { kind, _ in
     let file = try Files.open(directory + "/journal", flags: O_WRONLY | O_CREAT | O_APPEND, mode: 0o600)
     try Files.write(file, Data((kind + "\n").utf8))
     try Files.fsync(file)
+    // Of a commit, what comes after the promotion itself: that has tests of its own.
+    if arguments[1] == "commit", kind == "promotion.done" { close(77_770_001) }
 }
 let promoter = Promoter(
     root: directory + "/root", state: directory + "/state", blobs: BlobStore(root: directory + "/blobs"), record: record
@@ -26,6 +28,12 @@ do {
         let (changes, base) = (try ChangeSet.parse(manifest: manifest), try Base.parse(document))
         close(77_770_001)
         _ = try await promoter.promote(id: "m", changeSet: changes, base: base)
+    case "commit":
+        let (changes, base) = (try ChangeSet.parse(manifest: manifest), try Base.parse(document))
+        _ = try await promoter.commit(id: "m", changeSet: changes, base: base)
+    case "purge":
+        close(77_770_001)
+        try promoter.purge(id: "m")
     case "rollback":
         close(77_770_001)
         _ = try await promoter.rollback(id: "m")
