@@ -60,6 +60,9 @@ public struct PromotionResult: Sendable, Equatable {
     public var applied: [ApplyReport]
     /// Processes that still have a replaced file open or mapped, and so still use the old one.
     public var holders: [Holder]
+    /// How many paths no lease kept from writers, since the file system gives none: their displaced files were compared again after
+    /// the move instead, and no process had them open for writing.
+    public var unleased = 0
     /// A rerun's commands.
     public var commands: [CommandReport]
 

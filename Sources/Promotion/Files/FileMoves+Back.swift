@@ -42,6 +42,7 @@ extension FileMoves {
         let moves = sharingParents()
         for number in all where steps[number].action == .metadata { try moves.goBack(number, care, post) }
         _ = try forEach(all.filter { steps[$0].action != .metadata }) { try $0.goBack($1, care, post) }
+        try requireUnleased(post)
     }
 
     private func goBack(_ number: Int, _ care: Care, _ post: Base) throws {
@@ -72,6 +73,10 @@ extension FileMoves {
             } else {
                 try calls.exchange(place, hidden)
             }
+            // What was moved away is removed in the end: nothing may have come into it since the check.
+            if post[step.path]?.isDirectory == true { try requireDisplaced(number, post, at: hidden) }
+        } displaced: {
+            try requireDisplaced(number, post, at: hidden)
         }
     }
 

@@ -51,7 +51,9 @@ extension FileMoves {
                 guard try calls.status(hidden)?.inode == step.old else {
                     throw MoveConflict(conflicts: [foreign(number)])
                 }
-                try requireTree(number, displacedTo: hidden)
+                if base[step.path]?.isDirectory == true { try requireDisplaced(number, base, at: hidden) }
+            } displaced: {
+                try requireDisplaced(number, base, at: hidden)
             }
         }
     }
@@ -76,20 +78,16 @@ extension FileMoves {
         if !found.isEmpty { throw MoveConflict(conflicts: found) }
     }
 
-    /// A directory may have got a file between the check and its going away: look again where nobody can reach it.
-    private func requireTree(_ number: Int, displacedTo hidden: Place) throws {
-        let path = journal.steps[number].path
-        guard case .present(let old)? = base[path], old.type == .directory else { return }
-        let moved = try base.part(path).moved(from: path, to: hidden.shown)
-        let found = try calls.call(.inspect, path) { try moved.conflicts(root: journal.root) }
-        if !found.isEmpty { throw MoveConflict(conflicts: [foreign(number)]) }
-    }
-
     /// Runs `body` while nobody can open the regular file at `place` for writing; for anything else just runs it.
+    ///
+    /// Where the kernel gives no lease, `displaced` runs after `body`: it compares what was moved away once more.
     ///
     /// - Throws: ``MoveConflict`` where somebody writes the file, did so meanwhile, or waits to: then what `body` did must be
     ///   undone, so that the writer meets the file it asked for.
-    func withLease(_ number: Int, at place: Place, inode: UInt64?, isRequired: Bool, _ body: () throws -> Void) throws {
+    func withLease(
+        _ number: Int, at place: Place, inode: UInt64?, isRequired: Bool, _ body: () throws -> Void,
+        displaced: () throws -> Void
+    ) throws {
         guard let status = try calls.status(place), status.isFile else { return try body() }
         let file = try calls.call(.open, place.shown) {
             try Files.open(
@@ -98,12 +96,16 @@ extension FileMoves {
         defer { file.close() }  // and with it the lease
         let before = try calls.status(of: file, shown: place.shown)
         guard before.inode == inode else { throw MoveConflict(conflicts: [foreign(number)]) }
-        let isLeased = try calls.readLease(file, shown: place.shown)
-        guard isLeased || !isRequired else { throw MoveConflict(conflicts: [foreign(number)]) }
+        let lease = try calls.readLease(file, shown: place.shown)
+        guard lease != .writer || !isRequired else { throw MoveConflict(conflicts: [foreign(number)]) }
         let leased = try calls.status(of: file, shown: place.shown)
         try body()
+        if lease == .none {
+            unleased.add(number)
+            try displaced()
+        }
         let after = try calls.status(of: file, shown: place.shown)
-        let isBreaking = isLeased ? try calls.isLeaseBreaking(file, shown: place.shown) : false
+        let isBreaking = lease == .held ? try calls.isLeaseBreaking(file, shown: place.shown) : false
         guard after.modified == leased.modified, after.size == leased.size, !isBreaking || !isRequired else {
             throw MoveConflict(conflicts: [foreign(number)])
         }
@@ -119,6 +121,7 @@ extension FileMoves {
         }
         let changed = try changedPreImages()
         if !changed.isEmpty { throw MoveConflict(conflicts: changed.map(foreign)) }
+        try requireUnleased(base)
     }
 
     /// The steps whose displaced file somebody wrote to after all, through a descriptor opened before.

@@ -18,6 +18,7 @@ struct FileMoves {
     let blobs: BlobStore
     /// By step; `nil` before staging, and for steps that stage nothing.
     var staged: [UInt64?]
+    let unleased = Unleased()
     /// Keeps the parent directory that consecutive steps share open; `nil`: each step walks to it anew.
     private var shared: SharedParent?
 

@@ -100,11 +100,14 @@ extension Promoter {
                 "id": .string(id), "promote": "files", "change_set": .string(documents.changeSetDigest.hex),
                 "base": .string(documents.baseDigest.hex),
             ])
-        let journal = try await Threads.run("promote") { try moveIn(id, documents, apply, watch, keeps) }
-        recordFact(
-            "promotion.committed", ["id": .string(id), "change_set": .string(documents.changeSetDigest.hex)])
+        let (journal, unleased) = try await Threads.run("promote") { try moveIn(id, documents, apply, watch, keeps) }
+        var facts: [String: JSON] = ["id": .string(id), "change_set": .string(documents.changeSetDigest.hex)]
+        if unleased > 0 { facts["compared_without_leases"] = .string(String(unleased)) }
+        recordFact("promotion.committed", .object(facts))
         do {
-            return (try await finish(id, journal, changeSet, base), journal)
+            var result = try await finish(id, journal, changeSet, base)
+            result.unleased = unleased
+            return (result, journal)
         } catch let error as PromotionError {
             throw error
         } catch {
@@ -115,7 +118,7 @@ extension Promoter {
     /// Everything up to `committed`.
     private func moveIn(
         _ id: String, _ documents: PromotionDocuments, _ apply: LiveApply?, _ watch: Double, _ keeps: Bool
-    ) throws -> PromotionJournal {
+    ) throws -> (journal: PromotionJournal, unleased: Int) {
         let (changeSet, base) = (documents.changeSet, documents.base)
         let found = try calls.call(.inspect, BytePath(root)) { try base.conflicts(root: root) }
         if !found.isEmpty { throw PromotionError.conflict(found) }
@@ -141,7 +144,7 @@ extension Promoter {
             try moves.verifyNew()
             let times = try moves.parentTimes()
             try setPhase(.committed, of: id) { $0.parentTimes = times }
-            return journal
+            return (journal, moves.unleased.all.count)
         } catch {
             try takeBack(id, moves, because: error)
         }

@@ -73,3 +73,10 @@ extension RandomAccessCollection where Index == Int {
         return low
     }
 }
+
+extension BaseEntry.State {
+    var isDirectory: Bool {
+        if case .present(let state) = self { return state.type == .directory }
+        return false
+    }
+}
