@@ -51,6 +51,7 @@ extension Promoter {
         if record.kind == .rerun { return try await recoverRerun(id, record) }
         let (journal, changeSet, base) = try store.journal(of: id)
         let moves = try FileMoves(self, journal, changeSet, base, store: store)
+        try store.release(id)
         switch record.phase {
         case .committed:
             let result = try await finish(id, journal, changeSet, base)

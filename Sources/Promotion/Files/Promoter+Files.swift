@@ -8,18 +8,20 @@ extension Promoter {
     /// What promoting would do; nothing is touched.
     ///
     /// - Throws: ``PromotionError/refused(_:)`` naming everything that can't be exchanged (devices, mount points, immutable
-    ///   inodes, hard links outside the set, Grace's own state), ``PromotionError/conflict(_:)`` where a parent is no longer what
+    ///   inodes, hard links outside the set, Grace's own state) and every file system without the room for it, ``PromotionError/conflict(_:)`` where a parent is no longer what
     ///   the base says.
     public func plan(changeSet: ChangeSet, base: Base) throws -> PromotionPlan {
         PromotionPlan(try makeJournal(id: "plan", PromotionDocuments(changeSet, base), apply: nil))
     }
 
     func makeJournal(id: String, _ documents: PromotionDocuments, apply: LiveApply?) throws -> PromotionJournal {
+        let top = try RootDirectory(root, calls: calls)
         var planner = Planner(
-            root: try RootDirectory(root, calls: calls), calls: calls, blobs: blobs, state: stateBelowRoot,
-            documents: documents)
+            root: top, calls: calls, blobs: blobs, state: stateBelowRoot, documents: documents)
         let tag = String(UInt64.random(in: .min ... .max) | 1 << 63, radix: 16)
-        return try planner.plan(id: id, tag: tag, apply: apply)
+        let journal = try planner.plan(id: id, tag: tag, apply: apply)
+        try requireRoom(for: journal, documents, below: top)
+        return journal
     }
 
     private var stateBelowRoot: BytePath? {
@@ -134,6 +136,7 @@ extension Promoter {
             try moves.stage()
             try store.write(
                 StagedInodes(inodes: moves.staged.map { $0.map { String($0) } }), as: JournalStore.staged, of: id)
+            try store.reserve(JournalStore.spare(for: journal), of: id)
             try moves.syncFileSystems()
             try arm(id, watch: watch, keeps: keeps)
             try setPhase(.applying, of: id)
@@ -143,6 +146,7 @@ extension Promoter {
             try moves.syncDirectories()
             try moves.verifyNew()
             let times = try moves.parentTimes()
+            try store.release(id)
             try setPhase(.committed, of: id) { $0.parentTimes = times }
             return (journal, moves.unleased.all.count)
         } catch {
@@ -156,6 +160,7 @@ extension Promoter {
             (error as? MoveConflict).map { "conflict: " + PromotionError.list($0.conflicts.map(\.description)) }
             ?? "\(error)"
         do {
+            try store.release(id)
             guard let phase = try store.phase(of: id), phase.phase != .preparing else {
                 // Nothing live has changed: no trace stays.
                 try moves.removeStashes()

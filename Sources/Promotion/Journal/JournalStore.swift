@@ -66,6 +66,34 @@ struct JournalStore: Sendable {
         try calls.call(.removeTree, path(id)) { try Files.removeTree(path(id)) }
     }
 
+    // MARK: room for what must be written at the end
+
+    private static let reserve = "reserve"
+
+    /// Bytes that the records of the phases after the moves take, which hold a time for every parent directory, and the old record
+    /// beside the new.
+    static func spare(for journal: PromotionJournal) -> Int64 {
+        Room.whole(Int64(journal.parents.count) * 64) + 8 * Room.block
+    }
+
+    /// Takes room in the promotion's directory, so that its outcome can be recorded though the disk is full by then.
+    func reserve(_ bytes: Int64, of id: String) throws {
+        let path = path(id).appending(Self.reserve)
+        let file = try calls.open(path: path, flags: O_WRONLY | O_CREAT | O_NOFOLLOW, mode: 0o600)
+        try calls.call(.write, path) {
+            let code = file.withRaw { posix_fallocate($0, 0, off_t(bytes)) }
+            guard code == 0 else { throw SystemError(call: "fallocate", subject: path.display, code: code) }
+        }
+    }
+
+    /// Gives it back, where there is any.
+    func release(_ id: String) throws {
+        let path = path(id).appending(Self.reserve)
+        do {
+            try calls.call(.unlink, path) { try Files.unlink(path) }
+        } catch let error as SystemError where error.code == ENOENT {}
+    }
+
     // MARK: documents
 
     func write(_ document: some Encodable, as name: String, of id: String) throws {
