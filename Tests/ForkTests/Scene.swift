@@ -1,3 +1,4 @@
+import Cgroups
 import Documents
 import FoundationEssentials
 import Glibc
@@ -66,6 +67,28 @@ struct Scene {
         let fork = try store.create(id: id)
         try await bash(script, in: .apply, of: fork)
         return (fork, try fork.changeSet(blobs: blobs))
+    }
+
+    /// Runs a bash script in a control group of its own while `body` runs.
+    static func inGroup<T>(_ script: String, _ body: (Cgroup, Int32) async throws -> T) async throws -> T {
+        let host = try CgroupHost.detect()
+        let group = try Cgroup.create(on: host, path: "grace-test-\(getpid())-fork-\(UInt32.random(in: 0 ... .max))")
+        let pipe = try Descriptor.pipe()
+        let pid = try Processes.spawn(
+            "/bin/bash", arguments: ["-c", "read -r go; \(script)"], descriptors: [(0, pipe.read.raw)], group: .new)
+        let result: Result<T, any Error>
+        do {
+            try group.add(pid: pid)
+            try Files.write(pipe.write, Data("go\n".utf8))
+            result = .success(try await body(group, pid))
+        } catch {
+            result = .failure(error)
+        }
+        try? group.thaw()
+        try? await group.kill()
+        _ = try? await Processes.wait(pid)
+        try await group.remove()
+        return try result.get()
     }
 
     /// `path` below live.

@@ -162,28 +162,6 @@ struct SnapshotTests {
         }
     }
 
-    /// Runs a bash script in a control group of its own while `body` runs.
-    private func inGroup<T>(_ script: String, _ body: (Cgroup, Int32) async throws -> T) async throws -> T {
-        let host = try CgroupHost.detect()
-        let group = try Cgroup.create(on: host, path: "grace-test-\(getpid())-fork-\(UInt32.random(in: 0 ... .max))")
-        let pipe = try Descriptor.pipe()
-        let pid = try Processes.spawn(
-            "/bin/bash", arguments: ["-c", "read -r go; \(script)"], descriptors: [(0, pipe.read.raw)], group: .new)
-        let result: Result<T, any Error>
-        do {
-            try group.add(pid: pid)
-            try Files.write(pipe.write, Data("go\n".utf8))
-            result = .success(try await body(group, pid))
-        } catch {
-            result = .failure(error)
-        }
-        try? group.thaw()
-        try? await group.kill()
-        _ = try? await Processes.wait(pid)
-        try await group.remove()
-        return try result.get()
-    }
-
     @Test(
         "a SQLite database in WAL mode is copied under a writing process with every acknowledged row",
         .enabled(if: access("/usr/bin/sqlite3", X_OK) == 0, "sqlite3 is not installed"))
@@ -196,7 +174,7 @@ struct SnapshotTests {
             )
             let acknowledged = scene.directory + "/acknowledged"
             let insert = "INSERT INTO t(v) VALUES(randomblob(500)) RETURNING id;"
-            try await inGroup("yes '\(insert)' | sqlite3 '\(database)' >'\(acknowledged)'") { group, _ in
+            try await Scene.inGroup("yes '\(insert)' | sqlite3 '\(database)' >'\(acknowledged)'") { group, _ in
                 for round in 1...3 {
                     func rows() throws -> Int {
                         guard try Files.status(acknowledged) != nil else { return 0 }
@@ -234,7 +212,7 @@ struct SnapshotTests {
         try await Scene.with { scene in
             try await scene.bash(
                 "for i in $(seq 50); do head -c 100000 /dev/urandom >still-$i; done; sync; sleep 0.1; echo x >busy")
-            try await inGroup("while :; do echo x >>'\(scene.live)/busy'; sleep 0.001; done") { group, _ in
+            try await Scene.inGroup("while :; do echo x >>'\(scene.live)/busy'; sleep 0.001; done") { group, _ in
                 let fork = try scene.store.create(id: "fork")
                 let report = try await take(
                     [SnapshotSpec(paths: [scene.live + "/*"], freeze: group.path, maxPause: 30)], fork)
@@ -248,7 +226,7 @@ struct SnapshotTests {
     func tooLong() async throws {
         try await Scene.with { scene in
             try await scene.bash("for i in $(seq 3000); do echo $i >f$i; done")
-            try await inGroup("while :; do sleep 0.01; done") { group, _ in
+            try await Scene.inGroup("while :; do sleep 0.01; done") { group, _ in
                 let message = try await refusal(
                     [SnapshotSpec(paths: [scene.live + "/*"], freeze: group.path, maxPause: 0.003)], scene)
                 // On a busy machine the freezing alone may take longer than that; the unit runs on all the same.
@@ -262,7 +240,7 @@ struct SnapshotTests {
     func own() async throws {
         try await Scene.with { scene in
             try await scene.bash("echo f >f")
-            try await inGroup("sleep 1000") { group, _ in
+            try await Scene.inGroup("sleep 1000") { group, _ in
                 let host = try CgroupHost.detect()
                 let text = try Files.readString("/proc/self/cgroup")
                 let home = text.split(separator: "\n").compactMap { line -> String? in
@@ -281,7 +259,7 @@ struct SnapshotTests {
     @Test("the watchdog thaws when the process that froze is killed")
     func watchdog() async throws {
         let helper = try SandboxEngine.locateHelper()
-        try await inGroup("while :; do :; done") { group, _ in
+        try await Scene.inGroup("while :; do :; done") { group, _ in
             let action = try #require(group.thawAction)
             // A process of its own that holds the only other end of the watchdog's pipe, as the agent does.
             let hold = try Descriptor.pipe()
@@ -308,7 +286,7 @@ struct SnapshotTests {
     @Test("the watchdog thaws when the time is up")
     func watchdogTime() async throws {
         let helper = try SandboxEngine.locateHelper()
-        try await inGroup("while :; do :; done") { group, _ in
+        try await Scene.inGroup("while :; do :; done") { group, _ in
             let watchdog = try Watchdog(helper: helper, action: try #require(group.thawAction), seconds: 1)
             try watchdog.checkRunning()
             try group.freeze()
