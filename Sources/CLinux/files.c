@@ -176,6 +176,20 @@ int clinux_lease(int descriptor, int release) {
         return -errno;
     return (int)RETRY(fcntl(descriptor, F_SETLEASE, release ? F_UNLCK : F_RDLCK));
 }
+int clinux_file_handle(const char *path, unsigned char *out, size_t room) {
+    struct {
+        struct file_handle handle;
+        unsigned char bytes[MAX_HANDLE_SZ];
+    } found = {.handle = {.handle_bytes = MAX_HANDLE_SZ}};
+    int mount;
+    int result = (int)RETRY(name_to_handle_at(AT_FDCWD, path, &found.handle, &mount, 0));
+    if (result < 0)
+        return result;
+    if (found.handle.handle_bytes > room)
+        return -EOVERFLOW;
+    memcpy(out, found.handle.f_handle, found.handle.handle_bytes);
+    return (int)found.handle.handle_bytes;
+}
 int clinux_clone_file(int from, int to) { return (int)RETRY(ioctl(to, FICLONE, from)); }
 int64_t clinux_copy_range(int from, int to, size_t count) {
     return RETRY(copy_file_range(from, NULL, to, NULL, count, 0));

@@ -130,6 +130,36 @@ struct BaseTests {
         }
     }
 
+    @Test(
+        "a file that a fork below made, changed or renamed in this one, is not taken for one that live deleted",
+        arguments: [false, true])
+    func madeBelow(isMerged: Bool) async throws {
+        try await Scene.with { scene in
+            try await scene.bash("echo keep >keep; echo gone >gone")
+            let first = try scene.store.create(id: "first")
+            try await scene.bash("echo made >made; echo other >other; echo x >>gone", in: .apply, of: first)
+            let second = try scene.store.create(id: "second", over: [first])
+            try second.lay([first])
+            try await scene.bash(
+                "echo more >>made; mv other renamed; echo y >>renamed; echo y >>gone", in: .apply, of: second)
+            var fork = second
+            if isMerged {
+                fork = try scene.store.create(id: "third", over: [first, second])
+                try fork.lay([second, first], asChange: true)
+            }
+            let changes = try fork.changeSet(blobs: scene.blobs)
+            // Another name in the directory moves its time.
+            try await scene.bash("echo busy >busy")
+            #expect(try fork.touchedSinceFork(changes) == [])
+            #expect(try fork.base(of: changes)[scene.path("made")] == .absent)
+            #expect(try fork.base(of: changes)[scene.path("renamed")] == .absent)
+            // What live had and deletes is still seen.
+            try await scene.bash("rm gone")
+            let later = try fork.changeSet(blobs: scene.blobs)
+            #expect(try fork.touchedSinceFork(later) == [scene.path("gone")])
+        }
+    }
+
     @Test("a path below a link is absent: links are not followed")
     func links() async throws {
         try await Scene.with { scene in

@@ -95,6 +95,8 @@ int clinux_flock(int descriptor, int exclusive, int wait);
 int clinux_funlock(int descriptor);
 // 0: read lease (F_RDLCK), 1: none (F_UNLCK)
 int clinux_lease(int descriptor, int release);
+/* The bytes of the file's handle (name_to_handle_at(2), Linux 2.6.39), of a link itself; their number, or -errno. */
+int clinux_file_handle(const char *path, unsigned char *out, size_t room);
 int clinux_clone_file(int from, int to);
 int64_t clinux_copy_range(int from, int to, size_t count);
 

@@ -150,14 +150,16 @@ extension Fork {
         let relative = Self.components(of: path, below: mount)
         let below = BytePath(bytes: [UInt8(ascii: "/")] + Array(relative.joined(separator: [UInt8(ascii: "/")])))
         guard let node = try TreeReader(root: BytePath(upper)).node(at: below) else { return false }
-        let xattrs = try node.allXattrs()
-        guard OverlayMarks.isCopiedUp(xattrs) else { return false }
+        guard OverlayMarks.isCopiedUp(try node.allXattrs()) else { return false }
         let view = try view(of: mount)
         var cursor = MergedCursor(view)
         guard let parent = try cursor.node(relative.dropLast()), !parent.isSnapshot, isLater(parent.top.status.modified)
         else {
             return false
         }
+        // What a fork laid below made was never on live.
+        let xattrs = try LaidOrigins(layer: laidLayer(over: mount)).origin(node.allXattrs())
+        guard OverlayMarks.isCopiedUp(xattrs) else { return false }
         for deleted in changes.changes where deleted.kind == .delete || deleted.kind == .replace {
             guard let home = self.mount(of: deleted.path) else { continue }
             var cursor = MergedCursor(try self.view(of: home))

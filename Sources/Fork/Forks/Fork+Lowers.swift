@@ -19,7 +19,8 @@ extension Fork {
         if asChange { _ = try overlays(for: .apply) }
         var done: [(String, String)] = []
         for mount in record.mounts {
-            let uppers = try others.map { $0.applyHome(of: mount) + "/upper" }.filter { try Files.status($0) != nil }
+            let uppers = try others.map { (path: $0.applyHome(of: mount) + "/upper", fork: $0) }
+                .filter { try Files.status($0.path) != nil }
             guard !uppers.isEmpty else { continue }
             let layer = asChange ? applyHome(of: mount) + "/upper" : home(of: mount) + "/lower"
             let place = asChange ? layer : layer + ".merging"
@@ -29,7 +30,9 @@ extension Fork {
             }
             var merger = LayerMerger()
             for upper in uppers.reversed() {
-                try merger.merge(TreeReader(root: BytePath(upper)).root, into: BytePath(place), shown: BytePath(mount))
+                merger.origins = LaidOrigins(layer: try upper.fork.laidLayer(over: mount))
+                try merger.merge(
+                    TreeReader(root: BytePath(upper.path)).root, into: BytePath(place), shown: BytePath(mount))
             }
             if !asChange { done.append((place, layer)) }
         }
@@ -49,6 +52,8 @@ struct LayerMerger {
     private let opaque = geteuid() == 0 ? "trusted.overlay.opaque" : "user.overlay.opaque"
     /// The places of files with several names, by inode.
     private var linked: [FileIdentity: BytePath] = [:]
+    /// What lies between live and the layer that is merged.
+    var origins = LaidOrigins(layer: nil)
 
     mutating func merge(_ upper: Descriptor, into place: BytePath, shown: BytePath) throws {
         for name in try upper.sortedNames() {
@@ -79,7 +84,7 @@ struct LayerMerger {
 
     /// That it was copied up from live tells a file that live has deleted since from one that the change made.
     private func copyOrigin(_ node: Node, to target: BytePath) throws {
-        for (name, value) in try node.allXattrs() where OverlayMarks.isOrigin(name) {
+        for (name, value) in try origins.origin(node.allXattrs()) {
             try Files.setXattr(target, name: name, value: value)
         }
     }

@@ -58,3 +58,11 @@ extension OverlayMarks {
         return number(4) == inode || number(8) == inode
     }
 }
+
+extension OverlayMarks {
+    /// The bytes of the file handle in the `origin` attribute; `nil` where there is none.
+    static func originHandle(_ xattrs: [String: Data]) -> [UInt8]? {
+        guard let origin = value("origin", in: xattrs), origin.count > 21 else { return nil }
+        return Array(origin.dropFirst(21))
+    }
+}

@@ -26,6 +26,18 @@ extension Files {
         try SystemError.check(result, "utimensat", place.display)
     }
 
+    /// The bytes by which the file system names the inode for good, generation included (name_to_handle_at(2)); of a link itself.
+    ///
+    /// - Returns: `nil` where the file system has no such names.
+    public static func handle(_ path: some FilePath) throws -> [UInt8]? {
+        let place = path.bytePath
+        var bytes = [UInt8](repeating: 0, count: 128)
+        let count = try place.withCString { clinux_file_handle($0, &bytes, bytes.count) }
+        if count == -95 { return nil }  // EOPNOTSUPP
+        try SystemError.check(count, "name_to_handle_at", place.display)
+        return Array(bytes[..<Int(count)])
+    }
+
     /// Every extended attribute the caller may see, links not followed; empty where the file system has none.
     public static func xattrs(_ path: some FilePath) throws -> [String: Data] {
         let place = path.bytePath
