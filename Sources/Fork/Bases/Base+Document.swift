@@ -15,21 +15,36 @@ extension Base {
 
     /// Canonical JSON (RFC 8785), made like a change set's manifest.
     public var document: Data {
-        var bytes = Array("{\"entries\":[".utf8)
+        var data = Data()
+        forEachDocumentPiece { data.append($0) }
+        return data
+    }
+
+    /// Hands out the document piece by piece, an entry at a time.
+    public func forEachDocumentPiece(_ body: (Data) throws -> Void) rethrows {
+        try body(Data("{\"entries\":[".utf8))
         for (index, entry) in entries.enumerated() {
-            if index > 0 { bytes.append(UInt8(ascii: ",")) }
-            bytes += entry.canonical
+            if index > 0 { try body(Data(",".utf8)) }
+            try body(Data(entry.canonical))
         }
-        bytes += "],\"format\":\(JSON.string(Self.format).canonicalText)}".utf8
-        return Data(bytes)
+        try body(Data("],\"format\":\(JSON.string(Self.format).canonicalText)}".utf8))
     }
 
     /// Reads a base document; only the very bytes that ``document`` would write are taken.
     public static func parse(_ document: Data) throws -> Base {
-        let reader = ManifestReader(document: "base document", json: try JSON(parsing: document))
-        try reader.expectFormat(format)
-        let base = try Base(inOrder: reader.list("entries").map { try BaseEntry(reading: $0) })
-        guard base.document == document else {
+        let name = "base document"
+        let entries = try EntryList(document, name: "entries", format: format).map {
+            try BaseEntry(reading: ManifestReader(document: name, json: $0))
+        }
+        let base: Base
+        if let entries {
+            base = try Base(inOrder: entries)
+        } else {
+            let reader = ManifestReader(document: name, json: try JSON(parsing: document))
+            try reader.expectFormat(format)
+            base = try Base(inOrder: reader.list("entries").map { try BaseEntry(reading: $0) })
+        }
+        guard document.isMade(of: { base.forEachDocumentPiece($0) }) else {
             throw ForkError.malformed(
                 "The base document is not in its canonical form (RFC 8785, no unknown members), so its digest could stand "
                     + "for something else. Take the document as the agent wrote it, byte for byte.")

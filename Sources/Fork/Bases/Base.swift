@@ -1,4 +1,5 @@
 public import Documents
+internal import FoundationEssentials
 public import Linux
 
 /// The pre-images of a change set on one host: what every touched path, and every path declared as read, was when the
@@ -34,7 +35,11 @@ public struct Base: Sendable, Equatable {
     }
 
     /// The SHA-256 of ``document``.
-    public var digest: Digest { Digest(of: document) }
+    public var digest: Digest {
+        var digest = StreamingDigest()
+        forEachDocumentPiece { piece in piece.withUnsafeBytes { digest.update($0) } }
+        return digest.finish()
+    }
 
     /// What was at `path`; `nil` when the base says nothing about it.
     public subscript(path: BytePath) -> BaseEntry.State? {

@@ -174,10 +174,24 @@ struct FileCalls: Sendable {
 
     /// Replaces `name` in the plain directory `directory` by `data` in one step, durably.
     func replace(_ name: String, in directory: BytePath, with data: Data) throws {
+        try replace(name, in: directory) { write in try write(data) }
+    }
+
+    /// The same with what `body` hands out piece by piece; a mebibyte of it at most is in memory.
+    func replace(_ name: String, in directory: BytePath, _ body: ((Data) throws -> Void) throws -> Void) throws {
         let new = directory.appending(name + ".new")
         let target = directory.appending(name)
         let file = try open(path: new, flags: O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, mode: 0o600)
-        try call(.write, new) { try Files.write(file, data) }
+        var waiting = Data()
+        func flush() throws {
+            try call(.write, new) { try Files.write(file, waiting) }
+            waiting.removeAll(keepingCapacity: true)
+        }
+        try body { piece in
+            waiting.append(piece)
+            if waiting.count >= 1 << 20 { try flush() }
+        }
+        if !waiting.isEmpty { try flush() }
         try call(.fsync, new) { try Files.fsync(file) }
         try call(.rename, target) { try Files.rename(new, target) }
         try call(.fsync, directory) { try Files.fsyncDirectory(directory) }

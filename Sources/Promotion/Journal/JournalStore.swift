@@ -128,8 +128,25 @@ struct JournalStore: Sendable {
 
     /// Keeps the change set and its base beside the journal, in their own canonical forms.
     func write(_ documents: PromotionDocuments, of id: String) throws {
-        try calls.replace(Self.changes, in: path(id), with: documents.manifest)
-        try calls.replace(Self.base, in: path(id), with: documents.document)
+        try calls.replace(Self.changes, in: path(id)) { try documents.changeSet.forEachManifestPiece($0) }
+        try calls.replace(Self.base, in: path(id)) { try documents.base.forEachDocumentPiece($0) }
+    }
+
+    /// Writes the journal as ``write(_:as:of:)`` would, a step at a time.
+    func write(_ journal: PromotionJournal, of id: String) throws {
+        try calls.replace(Self.journal, in: path(id)) { write in
+            var digest = StreamingDigest()
+            try write(Data("{\"body\":".utf8))
+            try journal.forEachPiece { piece in
+                piece.withUnsafeBytes { digest.update($0) }
+                try write(piece)
+            }
+            var rest = CanonicalObject()
+            rest.add("digest", digest.finish().hex)
+            rest.add("format", Self.format(Self.journal))
+            rest.finish()
+            try write(Data(",".utf8) + rest.bytes.dropFirst())
+        }
     }
 
     /// The journal with the change set and base that it names.
@@ -155,22 +172,30 @@ struct JournalStore: Sendable {
     }
 }
 
-/// A change set and its base with their canonical forms, which are made once.
+/// A change set and its base with the digests of their canonical forms, which are made an entry at a time.
 struct PromotionDocuments: Sendable {
     let changeSet: ChangeSet
     let base: Base
-    let manifest: Data
-    let document: Data
     let changeSetDigest: Digest
     let baseDigest: Digest
+    /// Bytes of both documents together.
+    let size: Int
 
     init(_ changeSet: ChangeSet, _ base: Base) {
         self.changeSet = changeSet
         self.base = base
-        manifest = changeSet.manifest
-        document = base.document
-        changeSetDigest = Digest(of: manifest)
-        baseDigest = Digest(of: document)
+        var (changesDigest, baseDigest, size) = (StreamingDigest(), StreamingDigest(), 0)
+        changeSet.forEachManifestPiece { piece in
+            piece.withUnsafeBytes { changesDigest.update($0) }
+            size += piece.count
+        }
+        base.forEachDocumentPiece { piece in
+            piece.withUnsafeBytes { baseDigest.update($0) }
+            size += piece.count
+        }
+        changeSetDigest = changesDigest.finish()
+        self.baseDigest = baseDigest.finish()
+        self.size = size
     }
 }
 

@@ -17,6 +17,27 @@ struct PromotionJournal: Codable, Equatable, Sendable {
     var apply: LiveApply?
 
     var stashName: [UInt8] { Array(".grace-\(tag)".utf8) }
+
+    /// Hands out the canonical form (RFC 8785) piece by piece: `JSON(encoding: self).canonical`, without a value of all of it in memory.
+    func forEachPiece(_ body: (Data) throws -> Void) throws {
+        func list(_ name: String, _ items: [some Encodable]) throws {
+            try body(Data(",\"\(name)\":[".utf8))
+            for (index, item) in items.enumerated() {
+                if index > 0 { try body(Data(",".utf8)) }
+                try body(JSON(encoding: item).canonical)
+            }
+            try body(Data("]".utf8))
+        }
+        try body(Data("{".utf8))
+        if let apply { try body(Data("\"apply\":".utf8) + JSON(encoding: apply).canonical + Data(",".utf8)) }
+        try body(Data("\"base\":".utf8) + JSON(encoding: base).canonical)
+        try body(Data(",\"changeSet\":".utf8) + JSON(encoding: changeSet).canonical)
+        try body(Data(",\"id\":".utf8) + JSON.string(id).canonical)
+        try list("parents", parents)
+        try body(Data(",\"root\":".utf8) + JSON.string(root).canonical)
+        try list("steps", steps)
+        try body(Data(",\"tag\":".utf8) + JSON.string(tag).canonical + Data("}".utf8))
+    }
 }
 
 /// One move on live.

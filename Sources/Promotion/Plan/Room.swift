@@ -78,7 +78,7 @@ extension Promoter {
             try room.add(bytes: need.bytes, inodes: need.inodes, in: root.directory(path), shown: path)
         }
         if let own = try? calls.open(path: store.directory, flags: O_RDONLY | O_DIRECTORY) {
-            let documents = Int64(documents.manifest.count + documents.document.count + journal.steps.count * 300)
+            let documents = Int64(documents.size + journal.steps.count * 300)
             try room.add(
                 bytes: Room.whole(documents) + 16 * Room.block + JournalStore.spare(for: journal), inodes: 10, in: own,
                 shown: store.directory)
