@@ -118,6 +118,49 @@ struct CrashTests {
         #expect(number > 100)
     }
 
+    /// What comes after a promotion fails at every write of it, once.
+    @Test(arguments: [
+        ("rollback", ENOSPC_), ("rollback of a commit", EDQUOT_), ("commit", EROFS_), ("purge", EIO_),
+    ])
+    func anErrorAtAnyWriteOfWhatFollowsLeavesLiveWhole(what: String, code: Int32) async throws {
+        let fixture = try Fixture(inMemory: true)
+        let (old, new, _) = try await references(fixture)
+        var number = 0
+        while true {
+            number += 1
+            let (changes, base) = try fixture.everyTransition()
+            let edge = FaultEdge(.once(code), at: number)
+            let (plain, faulty) = (fixture.promoter(), fixture.promoter(edge))
+            if what == "rollback" { _ = try await plain.promote(id: "m", changeSet: changes, base: base) }
+            if what.hasPrefix("purge") || what.hasSuffix("of a commit") {
+                _ = try await plain.commit(id: "m", changeSet: changes, base: base)
+            }
+            do {
+                switch what {
+                case "commit": _ = try await faulty.commit(id: "m", changeSet: changes, base: base)
+                case "purge": try faulty.purge(id: "m")
+                default: _ = try await faulty.rollback(id: "m")
+                }
+            } catch {}
+            if !edge.hasStruck { break }
+            let note = "\(what), errno \(code) at write \(number), \(edge.last)"
+            _ = try await plain.recover()
+            if plain.status(id: "m")?.phase == .confirmed {
+                let tree = try fixture.picture().tree
+                #expect(tree == new, "\(note), confirmed, but not entirely new:\n\(difference(tree, new))")
+                if what == "purge" {
+                    try plain.purge(id: "m")
+                    let (tree, hidden) = try fixture.picture()
+                    #expect(tree == new && hidden.isEmpty, "\(note): left behind \(hidden)\n\(difference(tree, new))")
+                    continue
+                }
+                #expect(try await plain.rollback(id: "m") == .rolledBack, "\(note)")
+            }
+            try expectWhole(fixture, old, new, note)
+        }
+        #expect(number > 15, "\(what)")
+    }
+
     @Test func afterAFileSystemBecameReadOnlyRecoveryFinishesOnceItIsWritableAgain() async throws {
         let fixture = try Fixture(inMemory: true)
         let (old, new, _) = try await references(fixture)

@@ -8,7 +8,8 @@ import Testing
 
 /// A real process, killed with SIGKILL right after its n-th system call.
 ///
-/// `GRACE_KILLS=all` takes every call that changes files; without it a sample of them, from a printed seed.
+/// `GRACE_KILLS=all` takes every call that changes files, a number that many of them in each test; without it a small sample. Samples
+/// are from a printed seed.
 @Suite(.enabled(if: isRoot, "needs root: files get owners of their own"))
 struct KillTests {
     private struct End {
@@ -44,7 +45,9 @@ struct KillTests {
 
     /// The numbers to kill at: all of them, or some spread over the whole.
     private func numbers(_ count: Int, _ name: String, sample: Int = 40) -> [Int] {
-        if Processes.currentEnvironment()["GRACE_KILLS"] == "all" { return Array(1...count) }
+        let asked = Processes.currentEnvironment()["GRACE_KILLS"]
+        if asked == "all" { return Array(1...count) }
+        let sample = asked.flatMap { Int($0) } ?? sample
         let seed = UInt64.random(in: .min ... .max)
         print("\(name): seed \(seed), \(count) calls")
         var random = SeededRandom(state: seed)
