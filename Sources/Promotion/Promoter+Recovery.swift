@@ -89,12 +89,13 @@ extension Promoter {
             if !found.isEmpty { throw MoveConflict(conflicts: found) }
             try moves.goBack(.halfDone)
         } catch let conflict as MoveConflict {
+            let conflicts = try moves.threeWay(conflict.conflicts)
             try setPhase(.frozen, of: id) {
                 $0.reason = "Live moved on while the rollback was half-done"
-                $0.conflicts = conflict.conflicts.map(\.description)
+                $0.conflicts = conflicts.map(\.description)
                 $0.isWhole = false
             }
-            throw PromotionError.frozen(id: id, conflict.conflicts)
+            throw PromotionError.frozen(id: id, conflicts)
         }
     }
 }

@@ -65,7 +65,7 @@ extension Promoter {
     func moveBack(_ id: String, _ moves: FileMoves, reason: String?) throws -> RollbackResult {
         guard let record = try store.phase(of: id) else { throw PromotionError.notFound(id: id) }
         let found = try moves.conflictsOfGoingBack(.strict)
-        if !found.isEmpty { return try freeze(id, found) }
+        if !found.isEmpty { return try freeze(id, try moves.threeWay(found)) }
         // Times of parent directories come back only where nobody touched the directory since.
         let now = try moves.parentTimes()
         let untouched = record.parentTimes.map { known in zip(known, now).map { $0 == $1 } } ?? now.map { _ in false }
@@ -79,7 +79,7 @@ extension Promoter {
             try moves.goForwardAgain()
             let times = record.parentTimes
             try moves.setTimes(now)
-            return try freeze(id, conflict.conflicts) { $0.parentTimes = times }
+            return try freeze(id, try moves.threeWay(conflict.conflicts)) { $0.parentTimes = times }
         }
         try completeRollback(id, moves)
         return .rolledBack

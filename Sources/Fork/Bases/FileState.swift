@@ -62,6 +62,8 @@ public struct Conflict: Sendable, Equatable, CustomStringConvertible {
     public let path: BytePath
     public let expected: BaseEntry.State
     public let found: BaseEntry.State
+    /// What was there before that which is expected: for a rollback, before the promotion. `nil` where it does not matter.
+    public var before: BaseEntry.State?
 
     public init(path: BytePath, expected: BaseEntry.State, found: BaseEntry.State) {
         self.path = path
@@ -69,8 +71,13 @@ public struct Conflict: Sendable, Equatable, CustomStringConvertible {
         self.found = found
     }
 
-    /// “/etc/x: the content is another one (was sha256 1234…, is 5678…)”.
+    /// “/etc/x: the content is another one (was 1234…, is 5678…)”; with ``before`` the account of all three states follows.
     public var description: String {
+        guard let before else { return what }
+        return "\(what) [before: \(before.account); promoted: \(expected.account); now: \(found.account)]"
+    }
+
+    private var what: String {
         let shown = TextEscaping.path(path)
         switch (expected, found) {
         case (.movedUnderFork, _): return "\(shown): changed on live after the fork was made"
@@ -98,7 +105,34 @@ public struct Conflict: Sendable, Equatable, CustomStringConvertible {
             parts.append("owner was \(old.uid):\(old.gid), is \(now.uid):\(now.gid)")
         }
         if old.xattrs != now.xattrs { parts.append("extended attributes differ") }
-        if old.listing != now.listing { parts.append("other names are in the directory") }
+        if old.listing != now.listing {
+            let (was, has) = (Set(old.listing ?? []), Set(now.listing ?? []))
+            let names = [("new", has.subtracting(was)), ("gone", was.subtracting(has))].flatMap { word, names in
+                names.sorted { $0.lexicographicallyPrecedes($1) }.prefix(5).map {
+                    "\(word): \(TextEscaping.path(BytePath(bytes: Array($0))))"
+                }
+            }
+            parts.append("other names are in the directory (\(names.joined(separator: ", ")))")
+        }
         return parts.joined(separator: "; ")
+    }
+}
+
+extension BaseEntry.State {
+    /// “a file of 640 bytes (1234…), mode 0644, owner 0:0”, for people.
+    public var account: String {
+        switch self {
+        case .absent: return "nothing"
+        case .movedUnderFork: return "something that changes"
+        case .present(let state):
+            var text = "a \(state.type.rawValue)"
+            if let size = state.size { text += " of \(ChangeSet.text(bytes: size))" }
+            if let content = state.content { text += " (\(content.short))" }
+            if let target = state.linkTarget { text += " to \(TextEscaping.path(BytePath(bytes: Array(target))))" }
+            if state.type != .symlink { text += ", mode \(ChangeSet.octal(state.mode))" }
+            text += ", owner \(state.uid):\(state.gid)"
+            if !state.xattrs.isEmpty { text += ", attributes \(state.xattrs.keys.sorted().joined(separator: " "))" }
+            return text
+        }
     }
 }

@@ -30,6 +30,27 @@ extension FileMoves {
         }.flatMap { $0 }
     }
 
+    /// The same conflicts, each with what the promotion wrote there and what was there before it.
+    func threeWay(_ conflicts: [Conflict]) throws -> [Conflict] {
+        let post = try Base.postImages(of: changeSet, base: base)
+        return try conflicts.map { conflict in
+            // Of what lies in a directory that the promotion brought, or took away, the states above it say enough.
+            guard let before = base[conflict.path] else { return conflict }
+            let expected = post[conflict.path] ?? conflict.expected
+            var found = conflict.found
+            if found == .movedUnderFork {
+                // Told by the inodes alone: people want to know what is there.
+                let now = try calls.call(.inspect, conflict.path) {
+                    try Base.capture(paths: [conflict.path], root: journal.root)
+                }
+                if let now = now[conflict.path], now != expected { found = now }
+            }
+            var full = Conflict(path: conflict.path, expected: expected, found: found)
+            full.before = before
+            return full
+        }
+    }
+
     /// Takes every move back, the last first. Moves that did not happen are passed over, so it can be killed and run again.
     ///
     /// - Throws: ``MoveConflict`` where live moved on since ``conflictsOfGoingBack(_:)``; ``goForwardAgain()`` then makes the

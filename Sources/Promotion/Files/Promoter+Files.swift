@@ -131,7 +131,7 @@ extension Promoter {
         do {
             try store.create(id)
             try store.write(documents, of: id)
-            try store.write(journal, as: JournalStore.journal, of: id)
+            try store.write(journal, of: id)
             try setPhase(.preparing, of: id)
             try moves.stage()
             try store.write(
@@ -194,12 +194,13 @@ extension Promoter {
             if !found.isEmpty { throw MoveConflict(conflicts: found) }
             try moves.goBack(.halfDone)
         } catch let conflict as MoveConflict {
+            let conflicts = try moves.threeWay(conflict.conflicts)
             try setPhase(.frozen, of: id) {
                 $0.reason = "Live moved on while the promotion was half-done"
-                $0.conflicts = conflict.conflicts.map(\.description)
+                $0.conflicts = conflicts.map(\.description)
             }
             recordFact("promotion.frozen", ["id": .string(id)])
-            throw PromotionError.frozen(id: id, conflict.conflicts)
+            throw PromotionError.frozen(id: id, conflicts)
         }
         try moves.syncDirectories()
         try moves.removeStashes()

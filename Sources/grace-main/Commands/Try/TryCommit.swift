@@ -50,7 +50,12 @@ struct TryCommit {
             try await waiting { () async throws -> Void in
                 // What an earlier commit left half-done is settled first.
                 _ = try await promoter.recover()
-                _ = try await promoter.commit(id: id, changeSet: changes, base: base)
+                let result = try await promoter.commit(id: id, changeSet: changes, base: base)
+                if result.unleased > 0 {
+                    Terminal.error(
+                        "\(result.unleased) files lie on a file system that gives no leases; they were compared again after the exchange instead"
+                    )
+                }
             }
             try? promoter.purgeCommits(before: Date(timeIntervalSinceNow: -Self.undoable))
         } catch let error as PromotionError {
@@ -71,8 +76,8 @@ struct TryCommit {
             Terminal.error("\(id) is taken back")
             return 0
         }
-        Terminal.error(
-            "\(id) is not taken back, since live moved on: \(conflicts.map(\.description).joined(separator: "; "))")
+        Terminal.error("\(id) is not taken back, since live moved on; nothing was touched:")
+        for conflict in conflicts { Terminal.error("  \(conflict)") }
         return 1
     }
 
