@@ -76,10 +76,13 @@ extension Promoter {
         do {
             try moves.goBack(.strict)
         } catch let conflict as MoveConflict {
-            try moves.goForwardAgain()
+            let stuck = try moves.goForwardAgain()
             let times = record.parentTimes
             try moves.setTimes(now)
-            return try freeze(id, try moves.threeWay(conflict.conflicts)) { $0.parentTimes = times }
+            return try freeze(id, try moves.threeWay(conflict.conflicts + stuck)) {
+                $0.parentTimes = times
+                $0.isWhole = stuck.isEmpty
+            }
         }
         try completeRollback(id, moves)
         return .rolledBack

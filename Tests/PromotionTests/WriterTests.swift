@@ -84,6 +84,8 @@ struct WriterTests {
             do {
                 if isBack {
                     end = try await fixture.promoter(edge).rollback(id: "m") == .rolledBack ? "rolled back" : "kept"
+                    let isWhole = try fixture.promoter().store.phase(of: "m")?.isWhole ?? false
+                    if end == "kept" && !isWhole { end = "kept, rows in both" }
                 } else {
                     end = "\(try await fixture.promoter(edge).promote(id: "m", changeSet: changes, base: base).outcome)"
                 }

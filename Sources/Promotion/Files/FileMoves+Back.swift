@@ -101,8 +101,11 @@ extension FileMoves {
         }
     }
 
-    /// Makes the moves again that a rollback took back before it met a conflict.
-    func goForwardAgain() throws {
+    /// Makes the moves again that a rollback took back before it met a conflict, each where nobody wrote the old file meanwhile.
+    ///
+    /// - Returns: Those that can't be made any more: the old file is live and was written, and the new one lies hidden.
+    func goForwardAgain() throws -> [Conflict] {
+        var stuck: [Conflict] = []
         for (number, step) in journal.steps.enumerated() {
             if step.action == .metadata {
                 guard let index = step.changes.first, try position(number) == .new else { continue }
@@ -110,15 +113,22 @@ extension FileMoves {
                 continue
             }
             guard try position(number) == .old, let hidden = try hidden(number) else { continue }
-            let place = try live(number)
-            switch step.action {
-            case .exchange: try calls.exchange(place, hidden)
-            case .create: try calls.move(hidden, to: place)
-            case .remove: try calls.move(place, to: hidden)
-            case .metadata: break
+            do {
+                try advance(number)
+            } catch let conflict as MoveConflict {
+                if try position(number) == .new, step.action != .create {
+                    let place = try live(number)
+                    if step.action == .exchange {
+                        try calls.exchange(place, hidden)
+                    } else {
+                        try calls.move(hidden, to: place)
+                    }
+                }
+                stuck += conflict.conflicts
             }
         }
         try setOwnDirectoryTimes()
+        return stuck
     }
 
     /// Gives directories that are back where they were the time they had: xfs counts the exchange with something elsewhere as a change
