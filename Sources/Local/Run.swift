@@ -34,7 +34,7 @@ package struct Run {
         let engine = SandboxEngine(
             cgroups: try? CgroupHost.detect(), cgroupParent: "grace", helper: try SandboxEngine.locateHelper(),
             scratch: scratch, storedFilters: options.places.ownFilters, sweeps: false)
-        engine.warm()
+        engine.warm(sweeping: true)
         let effective = try profile()
         var line = Command(arguments: options.command)
         line.environment = Self.environment(effective)
@@ -42,10 +42,7 @@ package struct Run {
         let specification = SandboxSpecification(
             profile: effective, masks: options.places.all, hostname: "grace", label: "run-\(getpid())")
         let begin = ContinuousClock.now
-        let result = try await engine.run(specification, line, signals: relay) { _, _ in
-            // What killed ones left, while the command runs.
-            try? await Threads.run("sweep") { engine.sweep() }
-        }
+        let result = try await engine.run(specification, line, signals: relay)
         let elapsed = (ContinuousClock.now - begin) / .seconds(1)
         if options.json || options.kpi != nil {
             let report = JSON.object([

@@ -89,10 +89,13 @@ public final class SandboxEngine: Sendable {
 
     /// Begins, on a thread of its own, what the first sandbox waits for and needs no specification: the process that sandboxes are
     /// forked from, and the question whether anybody has the ids that root inside is mapped to.
-    public func warm() {
+    ///
+    /// - Parameter sweeping: Whether that thread calls ``sweep()`` afterwards; nobody waits for it.
+    public func warm(sweeping: Bool = false) {
         try? Threads.start("warm") { [self] in
             zygote.warm()
             if mapsRoot, geteuid() == 0 { _ = try? ground.taken(from: PlanWriter.mappedFirst) }
+            if sweeping { sweep() }
         }
     }
 
