@@ -66,6 +66,7 @@ extension FileMoves {
     /// - Parameters:
     ///   - times: What ``parentTimes()`` gave after the promotion.
     ///   - directory: The promotion's own.
+    /// - Throws: `SystemError` where a directory can't be looked at or its time not be set.
     func settleTimes(_ times: [String], stowedIn directory: BytePath) throws {
         let place = try calls.open(path: directory, flags: O_RDONLY | O_DIRECTORY)
         for number in journal.parents.indices where times.indices.contains(number) {
