@@ -51,7 +51,7 @@ package struct Run {
                 "profile": .string(effective.name),
             ]).canonicalText
             if let kpi = options.kpi {
-                try Files.writeAtomically(kpi.absolute, Data((report + "\n").utf8), mode: 0o644)
+                try ReportFile.write(Data((report + "\n").utf8), to: kpi.absolute)
             }
             if options.json { FileHandleless.write(report + "\n", to: STDERR_FILENO) }
         }

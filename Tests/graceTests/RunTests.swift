@@ -31,6 +31,10 @@ struct RunTests {
             Row("wrong input is explained with the usage", "! $G run true 2>err; grep -q 'Usage: grace run' err"),
             Row("--json prints the run's figures", "$G run --json -- true 2>err; grep -qF '\"exit_code\":0' err"),
             Row(
+                "a report may go to a pipe or a device, which stays one; a file is replaced, through links",
+                "mkfifo p; cat p >out & $G run --kpi $PWD/p -- true; wait; test -p p; grep -qF exit_code out; cp -a /dev/null n; $G run --kpi $PWD/n -- true; test -c n; echo old >f; ln -s f l; $G run --kpi $PWD/l -- true; test -h l; grep -qF exit_code f; $G run --kpi $PWD/new -- true; grep -qF exit_code new"
+            ),
+            Row(
                 "without grace-main it says what is missing",
                 "cp $G $D/grace; set +e; $D/grace doctor 2>err; test $? = 4 && grep -q 'grace-main.*GRACE_LIBEXEC_DIR' err"
             ),

@@ -22,7 +22,7 @@ enum TryTrace {
         let (reads, writes) = effects(of: try Files.readString(file, limit: 1 << 30))
         try Files.unlink(file)
         let text = (["#reads"] + reads + ["#writes"] + writes).joined(separator: "\n") + "\n"
-        try Files.writeAtomically(path, Data(text.utf8), mode: 0o644)
+        try ReportFile.write(Data(text.utf8), to: path)
     }
 
     /// The paths of calls that succeeded. strace's own escaping of them stays.

@@ -93,7 +93,7 @@ struct Verify: AsyncParsableCommand {
             if path == "-" {
                 Terminal.line(try text())
             } else {
-                try Files.writeAtomically(path.absolute, Data(try text().utf8), mode: 0o644)
+                try ReportFile.write(Data(try text().utf8), to: path.absolute)
             }
         }
         try put(jsonFile, try JSON(encoding: evidence).canonicalText)
