@@ -11,10 +11,9 @@ package enum ReportFile {
     package static func write(_ data: Data, to path: String) throws {
         var status = stat()
         guard stat(path, &status) == 0 else { return try Files.writeAtomically(path, data, mode: 0o644) }
-        guard status.st_mode & S_IFMT == S_IFREG, let real = realpath(path, nil) else {
+        guard status.st_mode & S_IFMT == S_IFREG else {
             return try Files.write(try Files.open(path, flags: O_WRONLY), data, subject: path)
         }
-        defer { free(real) }
-        try Files.writeAtomically(String(cString: real), data, mode: 0o644)
+        try Files.writeAtomically(try TryFork.resolved(path), data, mode: 0o644)
     }
 }

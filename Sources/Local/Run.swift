@@ -37,7 +37,7 @@ package struct Run {
         engine.warm(sweeping: true)
         let effective = try profile()
         var line = Command(arguments: options.command)
-        line.environment = Self.environment(effective)
+        line.environment = Self.environment()
         line.directory = Processes.variable("PWD") ?? "/"
         let specification = SandboxSpecification(
             profile: effective, masks: options.places.all, hostname: "grace", label: "run-\(getpid())")
@@ -79,7 +79,7 @@ package struct Run {
     }
 
     /// What a command can't do without: its terminal's kind and the caller's language; everything else is the profile's.
-    private static func environment(_ profile: Profile) -> [String: String] {
+    private static func environment() -> [String: String] {
         var result: [String: String] = [:]
         for name in ["TERM", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "COLUMNS", "LINES", "NO_COLOR"] {
             result[name] = Processes.variable(name)

@@ -1,6 +1,6 @@
-import Local
 import ArgumentParser
 import Glibc
+import Local
 
 /// The whole command line; `grace` is the small program before it, which does what must start fast itself. Exit codes of `verify` and
 /// `propose --wait`: 0 pass, 1 regression or denied, 2 usage, 3 inconclusive, 4 infrastructure.

@@ -33,14 +33,9 @@ enum Grace {
         }
     }
 
-    /// - Throws: ``Failure`` where that can't be.
+    /// - Throws: A sentence where that can't be.
     private static func becomeWhole() throws {
-        let program: String
-        do {
-            program = try SandboxEngine.locateHelper("grace-main", installedApart: false)
-        } catch {
-            throw Failure("\(error)")
-        }
+        let program = try SandboxEngine.locateHelper("grace-main", installedApart: false)
         // A link or a copy with that name would begin again here, and again.
         let own = try Files.status(of: Files.open("/proc/self/exe", flags: Files.Flag.path))
         let whole = try Files.status(of: Files.open(program, flags: Files.Flag.path))

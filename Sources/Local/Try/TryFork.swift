@@ -151,7 +151,8 @@ package struct TryFork {
         return file
     }
 
-    private static func resolved(_ path: String) throws -> String {
+    /// The absolute path without links (realpath(3)).
+    static func resolved(_ path: String) throws -> String {
         guard let real = realpath(path, nil) else { throw SystemError(call: "realpath", subject: path, code: errno) }
         defer { free(real) }
         return String(cString: real)
