@@ -12,6 +12,7 @@ internal import Linux
 
 extension Base {
     static let format = "grace.base.v1"
+    private static let list = EntryList(name: "entries", format: format)
 
     /// Canonical JSON (RFC 8785), made like a change set's manifest.
     public var document: Data {
@@ -22,28 +23,13 @@ extension Base {
 
     /// Hands out the document piece by piece, an entry at a time.
     public func forEachDocumentPiece(_ body: (Data) throws -> Void) rethrows {
-        try body(Data("{\"entries\":[".utf8))
-        for (index, entry) in entries.enumerated() {
-            if index > 0 { try body(Data(",".utf8)) }
-            try body(Data(entry.canonical))
-        }
-        try body(Data("],\"format\":\(JSON.string(Self.format).canonicalText)}".utf8))
+        try Self.list.forEachPiece(entries, canonical: \.canonical, body)
     }
 
     /// Reads a base document; only the very bytes that ``document`` would write are taken.
     public static func parse(_ document: Data) throws -> Base {
-        let name = "base document"
-        let entries = try EntryList(document, name: "entries", format: format).map {
-            try BaseEntry(reading: ManifestReader(document: name, json: $0))
-        }
-        let base: Base
-        if let entries {
-            base = try Base(inOrder: entries)
-        } else {
-            let reader = ManifestReader(document: name, json: try JSON(parsing: document))
-            try reader.expectFormat(format)
-            base = try Base(inOrder: reader.list("entries").map { try BaseEntry(reading: $0) })
-        }
+        let entries = try list.read(document, as: "base document") { try BaseEntry(reading: $0) }
+        let base = try Base(inOrder: entries)
         guard document.isMade(of: { base.forEachDocumentPiece($0) }) else {
             throw ForkError.malformed(
                 "The base document is not in its canonical form (RFC 8785, no unknown members), so its digest could stand "

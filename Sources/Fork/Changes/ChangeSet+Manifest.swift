@@ -13,32 +13,17 @@ internal import Linux
 
 extension ChangeSet {
     static let format = "grace.change-set.v1"
+    private static let list = EntryList(name: "changes", format: format)
 
     /// Hands out the manifest piece by piece, an entry at a time: a change set of any size is hashed or written in little memory.
     public func forEachManifestPiece(_ body: (Data) throws -> Void) rethrows {
-        try body(Data("{\"changes\":[".utf8))
-        for (index, change) in changes.enumerated() {
-            if index > 0 { try body(Data(",".utf8)) }
-            try body(Data(change.canonicalManifest))
-        }
-        try body(Data("],\"format\":\(JSON.string(Self.format).canonicalText)}".utf8))
+        try Self.list.forEachPiece(changes, canonical: \.canonicalManifest, body)
     }
 
     /// Reads a manifest and checks everything about it: only the very bytes that ``manifest`` would write are taken, so
     /// that a digest never stands for two readings.
     public static func parse(manifest: Data) throws -> ChangeSet {
-        let document = "change set"
-        let changes = try EntryList(manifest, name: "changes", format: format).map {
-            try Change(reading: ManifestReader(document: document, json: $0))
-        }
-        let set: ChangeSet
-        if let changes {
-            set = try ChangeSet(inOrder: changes)
-        } else {
-            let reader = ManifestReader(document: document, json: try JSON(parsing: manifest))
-            try reader.expectFormat(format)
-            set = try ChangeSet(inOrder: reader.list("changes").map { try Change(reading: $0) })
-        }
+        let set = try ChangeSet(inOrder: list.read(manifest, as: "change set") { try Change(reading: $0) })
         guard manifest.isMade(of: { set.forEachManifestPiece($0) }) else {
             throw ForkError.malformed(
                 "The change set's manifest is not in its canonical form (RFC 8785, no unknown members), so its digest could "

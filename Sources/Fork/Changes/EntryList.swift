@@ -1,23 +1,51 @@
 internal import Documents
 internal import FoundationEssentials
 
-/// Reads a document `{"NAME":[ENTRY,ENTRY…],"format":…}` in its canonical form an entry at a time: as one value, a change set of a
-/// hundred thousand entries takes ten times the memory of its entries.
+/// Documents `{"NAME":[ENTRY,ENTRY…],"format":…}`, written and read in their canonical form an entry at a time: as one value, a change
+/// set of a hundred thousand entries takes ten times the memory of its entries.
 struct EntryList {
-    let document: Data
-    let head: [UInt8]
-    let tail: [UInt8]
+    private let name: String
+    private let format: String
+    private let head: [UInt8]
+    private let tail: [UInt8]
 
-    init(_ document: Data, name: String, format: String) {
-        self.document = document
+    init(name: String, format: String) {
+        self.name = name
+        self.format = format
         head = Array("{\"\(name)\":[".utf8)
         tail = Array("],\"format\":\(JSON.string(format).canonicalText)}".utf8)
     }
 
-    /// Calls `body` with every entry.
+    /// Hands out the document of these entries piece by piece.
+    func forEachPiece<Entry>(
+        _ entries: [Entry], canonical: (Entry) -> [UInt8], _ body: (Data) throws -> Void
+    ) rethrows {
+        try body(Data(head))
+        for (index, entry) in entries.enumerated() {
+            if index > 0 { try body(Data(",".utf8)) }
+            try body(Data(canonical(entry)))
+        }
+        try body(Data(tail))
+    }
+
+    /// The entries of a document.
     ///
-    /// - Returns: `nil` where the document has not this form; whoever reads it as one value finds out why.
-    func map<T>(_ body: (JSON) throws -> T) throws -> [T]? {
+    /// - Parameters:
+    ///   - document: Its bytes.
+    ///   - what: What it is called where it is refused.
+    ///   - entry: Reads one.
+    /// - Returns: What `entry` made of each.
+    /// - Throws: What `entry` throws, and why the document has not this form.
+    func read<T>(_ document: Data, as what: String, _ entry: (ManifestReader) throws -> T) throws -> [T] {
+        if let entries = try map(document, { try entry(ManifestReader(document: what, json: $0)) }) { return entries }
+        // As one value it tells what is wrong.
+        let reader = ManifestReader(document: what, json: try JSON(parsing: document))
+        try reader.expectFormat(format)
+        return try reader.list(name).map(entry)
+    }
+
+    /// Calls `body` with every entry; `nil` where the document has not this form.
+    private func map<T>(_ document: Data, _ body: (JSON) throws -> T) throws -> [T]? {
         try document.withUnsafeBytes { bytes -> [T]? in
             guard bytes.count >= head.count + tail.count, bytes.prefix(head.count).elementsEqual(head),
                 bytes.suffix(tail.count).elementsEqual(tail)
