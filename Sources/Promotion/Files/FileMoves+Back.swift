@@ -20,7 +20,7 @@ extension FileMoves {
             case .foreign:
                 let named = try moves.conflicts(number, with: post)
                 return named.isEmpty ? [moves.foreign(number)] : named
-            case .old:
+            case .old, .taken:
                 return care == .strict ? [moves.foreign(number)] : []
             case .new:
                 // Half-set metadata is neither old nor new.
@@ -63,6 +63,7 @@ extension FileMoves {
         let moves = sharingParents()
         for number in all where steps[number].action == .metadata { try moves.goBack(number, care, post) }
         _ = try forEach(all.filter { steps[$0].action != .metadata }) { try $0.goBack($1, care, post) }
+        try verifyOld()
         try requireUnleased(post)
     }
 
@@ -71,6 +72,9 @@ extension FileMoves {
         case .old: return
         case .foreign: throw MoveConflict(conflicts: [foreign(number)])
         case .new: try retreat(number, care, post)
+        case .taken:
+            try giveBack(number)
+            guard try position(number) == .old else { throw MoveConflict(conflicts: [foreign(number)]) }
         }
     }
 
@@ -86,18 +90,25 @@ extension FileMoves {
         }
         guard let hidden = try hidden(number) else { throw MoveConflict(conflicts: [foreign(number)]) }
         if step.action == .remove { return try calls.move(hidden, to: place) }
-        try withLease(number, at: place, inode: staged[number], isRequired: care == .strict) {
-            let found = try conflicts(number, with: post)
-            if !found.isEmpty { throw MoveConflict(conflicts: found) }
-            if step.action == .create {
-                try calls.move(place, to: hidden)
-            } else {
-                try calls.exchange(place, hidden)
+        try undoing(number, at: place, hidden) { hasMoved in
+            try withLease(number, at: place, inode: staged[number], isRequired: care == .strict) {
+                let found = try conflicts(number, with: post)
+                if !found.isEmpty { throw MoveConflict(conflicts: found) }
+                if step.action == .create {
+                    try calls.move(place, to: hidden)
+                } else {
+                    try calls.exchange(place, hidden)
+                }
+                hasMoved = true
+                // What was moved away is removed in the end: it must be what was promoted, and nothing may have come into it since the
+                // check.
+                guard try calls.status(hidden)?.inode == staged[number] else {
+                    throw MoveConflict(conflicts: [foreign(number)])
+                }
+                if post[step.path]?.isDirectory == true { try requireDisplaced(number, post, at: hidden) }
+            } displaced: {
+                try requireDisplaced(number, post, at: hidden)
             }
-            // What was moved away is removed in the end: nothing may have come into it since the check.
-            if post[step.path]?.isDirectory == true { try requireDisplaced(number, post, at: hidden) }
-        } displaced: {
-            try requireDisplaced(number, post, at: hidden)
         }
     }
 
@@ -112,20 +123,8 @@ extension FileMoves {
                 try calls.apply(Attributes(changeSet.changes[index]), to: live(number), inode: step.old)
                 continue
             }
-            guard try position(number) == .old, let hidden = try hidden(number) else { continue }
-            do {
-                try advance(number)
-            } catch let conflict as MoveConflict {
-                if try position(number) == .new, step.action != .create {
-                    let place = try live(number)
-                    if step.action == .exchange {
-                        try calls.exchange(place, hidden)
-                    } else {
-                        try calls.move(hidden, to: place)
-                    }
-                }
-                stuck += conflict.conflicts
-            }
+            guard try position(number) == .old, try hidden(number) != nil else { continue }
+            do { try advance(number) } catch let conflict as MoveConflict { stuck += conflict.conflicts }
         }
         try setOwnDirectoryTimes()
         return stuck

@@ -41,19 +41,22 @@ extension FileMoves {
             }
         case .remove, .exchange:
             guard let hidden = try hidden(number) else { throw MoveConflict(conflicts: [foreign(number)]) }
-            try withLease(number, at: place, inode: step.old, isRequired: true) {
-                try require(number, base)
-                if step.action == .remove {
-                    try calls.move(place, to: hidden)
-                } else {
-                    try calls.exchange(place, hidden)
+            try undoing(number, at: place, hidden) { hasMoved in
+                try withLease(number, at: place, inode: step.old, isRequired: true) {
+                    try require(number, base)
+                    if step.action == .remove {
+                        try calls.move(place, to: hidden)
+                    } else {
+                        try calls.exchange(place, hidden)
+                    }
+                    hasMoved = true
+                    guard try calls.status(hidden)?.inode == step.old else {
+                        throw MoveConflict(conflicts: [foreign(number)])
+                    }
+                    if base[step.path]?.isDirectory == true { try requireDisplaced(number, base, at: hidden) }
+                } displaced: {
+                    try requireDisplaced(number, base, at: hidden)
                 }
-                guard try calls.status(hidden)?.inode == step.old else {
-                    throw MoveConflict(conflicts: [foreign(number)])
-                }
-                if base[step.path]?.isDirectory == true { try requireDisplaced(number, base, at: hidden) }
-            } displaced: {
-                try requireDisplaced(number, base, at: hidden)
             }
         }
     }

@@ -49,6 +49,9 @@ struct FileMoves {
         case old, new
         /// Live is neither what was there nor what was promoted.
         case foreign
+        /// What lies at the hidden name is neither of them: somebody put it at the live name right before the move took it away. It
+        /// must come back.
+        case taken
     }
 
     func live(_ step: Int) throws -> Place {
@@ -144,16 +147,21 @@ struct FileMoves {
         }
         let isOld = liveStatus?.inode == step.old
         let isNew = liveStatus != nil && liveStatus?.inode == staged[number]
+        let isOldHidden = hiddenStatus != nil && hiddenStatus?.inode == step.old
+        let isNewHidden = hiddenStatus == nil || staged[number] == nil || hiddenStatus?.inode == staged[number]
         switch step.action {
         case .exchange:
-            if hiddenStatus != nil && hiddenStatus?.inode == step.old { return isNew ? .new : .foreign }
-            return .old  // Whatever is live now was not put there by this step.
+            if isOldHidden { return isNew ? .new : .foreign }
+            if !isNewHidden { return isNew || isOld ? .taken : .foreign }
+            // New, and the old one nowhere. Anything else that is live was not put there by this step.
+            return hiddenStatus == nil && isNew ? .foreign : .old
         case .create:
+            if !isNewHidden { return liveStatus == nil ? .taken : .foreign }
             if hiddenStatus != nil || staged[number] == nil || liveStatus == nil { return .old }
             return isNew ? .new : .foreign
         case .remove:
-            if hiddenStatus?.inode == step.old { return liveStatus == nil ? .new : .foreign }
-            return .old
+            if isOldHidden { return liveStatus == nil ? .new : .foreign }
+            return hiddenStatus == nil ? .old : liveStatus == nil ? .taken : .foreign
         case .metadata:
             return isOld ? .new : .foreign  // Setting the old values where they are already there does nothing.
         }

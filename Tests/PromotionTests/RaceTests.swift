@@ -1,0 +1,140 @@
+import Fork
+import FoundationEssentials
+import Glibc
+import Linux
+import Synchronization
+import Testing
+
+@testable import Promotion
+
+/// Another program acts between the promoter's last look and its move: nothing of what it made may be lost or taken for Grace's.
+@Suite(.enabled(if: isRoot, "needs root: files get owners of their own"))
+struct RaceTests {
+    enum Kind: String, CaseIterable { case file, link, directory }
+    enum Way: String, CaseIterable { case modify, delete, create }
+
+    /// A path with its old and new content for each way; `create` has nothing old, `delete` nothing new.
+    private func setUp(_ fixture: Fixture, _ kind: Kind, _ way: Way) throws -> (ChangeSet, Base) {
+        try fixture.directory("/d")
+        try fixture.file("/d/another", "old")
+        if way != .create {
+            switch kind {
+            case .file: try fixture.file("/d/x", "old")
+            case .link: try Files.symlink("old", at: fixture.path("/d/x"))
+            case .directory:
+                try fixture.directory("/d/x")
+                try fixture.file("/d/x/in", "old")
+            }
+        }
+        try fixture.age()
+        var changes = [try fixture.change("/d/another", .modify, "new")]
+        switch (way, kind) {
+        case (.delete, .file): changes.append(Change(path: "/d/x", kind: .delete, type: .file))
+        case (.delete, .link): changes.append(Change(path: "/d/x", kind: .delete, type: .symlink))
+        case (.delete, .directory): changes.append(Change(path: "/d/x", kind: .delete, type: .directory))
+        case (_, .file): changes.append(try fixture.change("/d/x", way == .create ? .create : .modify, "new"))
+        case (_, .link):
+            changes.append(
+                Change(
+                    path: "/d/x", kind: way == .create ? .create : .modify, type: .symlink, mode: 0o777,
+                    linkTarget: Data("new".utf8)))
+        case (.create, .directory):
+            changes.append(Change(path: "/d/x", kind: .create, type: .directory, mode: 0o755))
+            changes.append(try fixture.change("/d/x/in", .create, "new"))
+        case (.modify, .directory): changes.append(try fixture.change("/d/x", .replace, "new"))
+        }
+        let set = try ChangeSet(changes)
+        return (set, try fixture.base(set))
+    }
+
+    /// As an editor or a package manager saves: a new file beside it, renamed over the name; whatever was there is out of the way first.
+    private func replace(_ fixture: Fixture) throws {
+        try fixture.file("/d/.tmp", "somebody's")
+        let target = fixture.path("/d/x")
+        if try Files.status(target)?.isDirectory == true { try Files.rename(target, fixture.path("/d/moved")) }
+        try Files.rename(fixture.path("/d/.tmp"), target)
+    }
+
+    @Test("what is renamed over a name right before the move is live afterwards, and nothing is promoted")
+    func forward() async throws {
+        for kind in Kind.allCases {
+            for way in Way.allCases {
+                for kills in [false, true] {
+                    let fixture = try Fixture(inMemory: true)
+                    let (changes, base) = try setUp(fixture, kind, way)
+                    let call: FileCall = way == .modify ? .exchange : .rename
+                    let subject = way == .delete ? "/d/.grace-" : "/d/x"
+                    let edge = Replacer(before: call, of: subject, kills: kills) { try self.replace(fixture) }
+                    let note = "\(kind) \(way)\(kills ? ", killed after it" : "")"
+                    var ending = "promoted"
+                    do { _ = try await fixture.promoter(edge).promote(id: "m", changeSet: changes, base: base) } catch {
+                        ending = "\(error)"
+                    }
+                    #expect(edge.hasActed, "\(note)")
+                    let outcomes = try await fixture.promoter().recover()
+                    #expect((try? fixture.text("/d/x")) == "somebody's", "\(note): \(ending), \(outcomes)")
+                    #expect(try fixture.text("/d/another") == "old", "\(note): \(ending)")
+                    #expect(ending != "promoted", "\(note)")
+                }
+            }
+        }
+    }
+
+    @Test(
+        "what is renamed over a promoted name right before it goes back is live afterwards, and the rollback is frozen")
+    func back() async throws {
+        for kind in Kind.allCases {
+            for way in [Way.modify, .create] {
+                for kills in [false, true] {
+                    let fixture = try Fixture(inMemory: true)
+                    let (changes, base) = try setUp(fixture, kind, way)
+                    _ = try await fixture.promoter().promote(id: "m", changeSet: changes, base: base)
+                    let edge = Replacer(
+                        before: way == .modify ? .exchange : .rename, of: way == .modify ? "/d/x" : "/d/.grace-",
+                        kills: kills
+                    ) { try self.replace(fixture) }
+                    let note = "\(kind) \(way)\(kills ? ", killed after it" : "")"
+                    let result = try? await fixture.promoter(edge).rollback(id: "m")
+                    #expect(edge.hasActed, "\(note)")
+                    let outcomes = try await fixture.promoter().recover()
+                    #expect(
+                        (try? fixture.text("/d/x")) == "somebody's",
+                        "\(note): \(result.map { "\($0)" } ?? "failed"), \(outcomes)")
+                    #expect(result != .rolledBack, "\(note)")
+                    #expect(fixture.promoter().status(id: "m")?.phase == .frozen, "\(note)")
+                }
+            }
+        }
+    }
+}
+
+/// Acts once before a call, and where it `kills` lets no call through after the one it acted before.
+final class Replacer: FileEdge {
+    private let call: FileCall
+    private let subject: String
+    private let kills: Bool
+    private let act: @Sendable () throws -> Void
+    private let state = Mutex<(acted: Bool, dead: Bool, failure: (any Error)?)>((false, false, nil))
+
+    init(before call: FileCall, of subject: String, kills: Bool, _ act: @escaping @Sendable () throws -> Void) {
+        (self.call, self.subject, self.kills, self.act) = (call, subject, kills, act)
+    }
+
+    var hasActed: Bool { state.withLock { $0.acted && $0.failure == nil } }
+
+    func will(_ call: FileCall, _ subject: String) throws {
+        try state.withLock { state in
+            if state.dead { throw FaultEdge.Killed() }
+            if state.acted {
+                state.dead = kills
+                if kills { throw FaultEdge.Killed() }
+                return
+            }
+            let isInStash =
+                self.subject.hasSuffix(".grace-") && subject.hasPrefix(self.subject) && subject.hasSuffix("/1")
+            guard call == self.call, subject == self.subject || isInStash else { return }
+            state.acted = true
+            do { try act() } catch { state.failure = error }
+        }
+    }
+}
