@@ -23,6 +23,8 @@ public enum PromotionError: Error, CustomStringConvertible {
     case interrupted(id: String, reason: String)
     /// Live moved on under a half-done promotion: nothing more was touched, a person must look.
     case frozen(id: String, [Conflict])
+    /// A file system on which names were moved is not mounted now; nothing was touched.
+    case notMounted(id: String, [String])
     /// A document of the promotion's own journal is not what was written.
     case damaged(id: String, reason: String)
 
@@ -55,6 +57,9 @@ public enum PromotionError: Error, CustomStringConvertible {
         case .frozen(let id, let conflicts):
             "The promotion “\(id)” is frozen, because going back would overwrite what changed since: "
                 + Self.list(conflicts.map(\.description)) + ". A person must decide; nothing more was touched."
+        case .notMounted(let id, let paths):
+            "The promotion “\(id)” moved files below \(Self.list(paths)), where nothing is mounted now, so what is live can't be told. "
+                + "Nothing was touched: mount it, then try again (recovery runs when the agent starts)."
         case .damaged(let id, let reason):
             "The journal of the promotion “\(id)” cannot be used: \(reason). Nothing was touched; restore the state directory or "
                 + "look at the hidden directories “.grace-…” beside the promoted files by hand."

@@ -19,7 +19,10 @@ struct JournalTests {
         let journal = PromotionJournal(
             id: "m-1", tag: "00ff", root: "/r\u{e9}\"", changeSet: Digest(of: Data("a".utf8)),
             base: Digest(of: Data("b".utf8)), steps: steps,
-            parents: [ParentDirectory(encodedPath: BytePath("/a").encoded, modified: "7", changesNames: true)],
+            parents: [
+                ParentDirectory(encodedPath: BytePath("/a").encoded, modified: "7", changesNames: true, inode: "3")
+            ],
+            mounts: applies ? [BytePath("/a").encoded] : nil,
             apply: applies ? LiveApply(reload: ["x.service"], restart: [], run: ["echo \"y\""]) : nil)
         var written = Data()
         try journal.forEachPiece { written.append($0) }

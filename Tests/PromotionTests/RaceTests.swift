@@ -138,3 +138,101 @@ final class Replacer: FileEdge {
         }
     }
 }
+
+/// The directories in which names move are moved, replaced or not there themselves.
+@Suite(.enabled(if: isRoot, "needs root: it mounts"))
+struct ParentTests {
+    private func setUp(_ fixture: Fixture, _ top: String) throws -> (ChangeSet, Base) {
+        for name in ["a", "b", "c", "gone"] { try fixture.file("\(top)/\(name)", "old") }
+        try fixture.age()
+        let set = try ChangeSet(
+            [
+                Change(path: BytePath("\(top)/gone"), kind: .delete, type: .file),
+                fixture.change("\(top)/made", .create, "new"),
+            ]
+                + ["a", "b", "c"].map { try fixture.change("\(top)/\($0)", .modify, "new") })
+        return (set, try fixture.base(set))
+    }
+
+    @Test(
+        "a directory that is moved away in the midst of a promotion, and replaced, does not stay half new while success is told",
+        arguments: [false, true])
+    func movedAway(isCopied: Bool) async throws {
+        let fixture = try Fixture(inMemory: true)
+        try fixture.directory("/d")
+        let (changes, base) = try setUp(fixture, "/d")
+        let old = try fixture.picture().tree
+        let edge = Replacer(before: .exchange, of: "/d/b", kills: false) {
+            try Files.rename(fixture.path("/d"), fixture.path("/elsewhere"))
+            if isCopied {
+                // As cp -a does, the hidden directory with what is in it included.
+                try fixture.directory("/d")
+                for name in try Files.entries(fixture.path("/elsewhere")) {
+                    try Self.copy(
+                        BytePath(fixture.path("/elsewhere")).appending(name),
+                        BytePath(fixture.path("/d")).appending(name))
+                }
+            } else {
+                try fixture.directory("/d")
+            }
+        }
+        var ending = "promoted"
+        do { _ = try await fixture.promoter(edge).promote(id: "m", changeSet: changes, base: base) } catch {
+            ending = "\(error)"
+        }
+        #expect(edge.hasActed)
+        #expect(fixture.promoter().status(id: "m")?.phase == .frozen, "\(ending)")
+        #expect(try await fixture.promoter().rollback(id: "m") != .rolledBack)
+        // A person puts it right.
+        try Files.removeTree(fixture.path("/d"))
+        try Files.rename(fixture.path("/elsewhere"), fixture.path("/d"))
+        #expect(try await fixture.promoter().rollback(id: "m") == .rolledBack)
+        let (tree, hidden) = try fixture.picture()
+        #expect(tree.filter { $0.key != "" } == old.filter { $0.key != "" } && hidden.isEmpty)
+    }
+
+    private static func copy(_ from: BytePath, _ to: BytePath) throws {
+        if try Files.status(from)?.isDirectory == true {
+            try Files.makeDirectory(to, mode: 0o700)
+            for name in try Files.entries(from) { try copy(from.appending(name), to.appending(name)) }
+        } else {
+            try Files.write(try Files.open(to, flags: O_WRONLY | O_CREAT, mode: 0o644), try Files.read(from))
+        }
+    }
+
+    @Test("recovery and rollback leave a promotion open while what it moved names on is not mounted")
+    func notMounted() async throws {
+        let fixture = try Fixture(inMemory: true)
+        try fixture.directory("/srv")
+        try Files.makeDirectory(fixture.directory + "/disk", mode: 0o755)
+        func mountDisk() {
+            #expect(mount(fixture.directory + "/disk", fixture.path("/srv"), nil, UInt(MS_BIND), nil) == 0)
+        }
+        func unmountDisk() { #expect(umount2(fixture.path("/srv"), 0) == 0) }
+        mountDisk()
+        defer { umount2(fixture.path("/srv"), 2) }
+        let (changes, base) = try setUp(fixture, "/srv")
+        let old = try fixture.picture().tree
+        // Half-done, in the midst of the moves.
+        let kill = Replacer(before: .exchange, of: "/srv/b", kills: true) {}
+        _ = try? await fixture.promoter(kill).promote(id: "m", changeSet: changes, base: base)
+        #expect(kill.hasActed)
+        unmountDisk()
+        let outcomes = try await fixture.promoter().recover()
+        #expect(outcomes.map(\.live) == [.undecided], "\(outcomes)")
+        #expect(outcomes.first?.reason.contains("/srv") == true)
+        mountDisk()
+        #expect(try await fixture.promoter().recover().map(\.live) == [.old])
+        var (tree, hidden) = try fixture.picture()
+        #expect(tree == old && hidden.isEmpty)
+        // Whole, and to be taken back.
+        _ = try await fixture.promoter().promote(id: "n", changeSet: changes, base: base)
+        unmountDisk()
+        await #expect(throws: PromotionError.self) { try await fixture.promoter().rollback(id: "n") }
+        #expect(fixture.promoter().status(id: "n")?.phase == .promoted)
+        mountDisk()
+        #expect(try await fixture.promoter().rollback(id: "n") == .rolledBack)
+        (tree, hidden) = try fixture.picture()
+        #expect(tree == old && hidden.isEmpty)
+    }
+}

@@ -22,7 +22,7 @@ extension FileMoves {
         let place: Place
         do {
             place = try live(number)
-        } catch let error as SystemError where [ENOENT, ENOTDIR, ELOOP].contains(error.code) {
+        } catch let error as SystemError where isUnreachable(error) {
             throw MoveConflict(conflicts: [foreign(number)])
         }
         guard try calls.status(place)?.inode == step.old else { throw MoveConflict(conflicts: [foreign(number)]) }

@@ -15,7 +15,7 @@ extension FileMoves {
     func stow(in directory: BytePath) throws {
         let place = try calls.open(path: directory, flags: O_RDONLY | O_DIRECTORY)
         try beginMoving(directory)
-        for number in journal.parents.indices where try reachable(journal.parents[number].path) != nil {
+        for number in journal.parents.indices where try reachable(number) != nil {
             let from = try stash(number)
             guard try calls.status(from) != nil else { continue }
             do {
@@ -35,7 +35,7 @@ extension FileMoves {
         try beginMoving(directory)
         for number in journal.parents.indices {
             let from = stowed(number, in: place, shown: directory)
-            guard try calls.status(from) != nil, try reachable(journal.parents[number].path) != nil else {
+            guard try calls.status(from) != nil, try reachable(number) != nil else {
                 continue
             }
             let to = try stash(number)
@@ -71,7 +71,7 @@ extension FileMoves {
         let place = try calls.open(path: directory, flags: O_RDONLY | O_DIRECTORY)
         for number in journal.parents.indices where times.indices.contains(number) {
             let path = journal.parents[number].path
-            guard let time = Int64(times[number]), let parent = try reachable(path) else { continue }
+            guard let time = Int64(times[number]), let parent = try reachable(number) else { continue }
             let modified = try calls.status(of: parent, shown: path).modified.total
             guard modified != time else { continue }
             let moved =

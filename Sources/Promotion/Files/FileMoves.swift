@@ -37,11 +37,20 @@ struct FileMoves {
         throws
     {
         try self.init(promoter, journal, changeSet, base)
+        try requireMounts()
         guard let known = try store.read(StagedInodes.self, JournalStore.staged, of: journal.id) else { return }
         guard known.inodes.count == journal.steps.count else {
             throw PromotionError.damaged(id: journal.id, reason: "\(JournalStore.staged) belongs to another plan")
         }
         staged = known.inodes.map { $0.flatMap { UInt64($0) } }
+    }
+
+    /// What lies below a mount point that nothing is mounted on is not what was promoted to.
+    private func requireMounts() throws {
+        guard let mounts = journal.mounts, !mounts.isEmpty else { return }
+        let table = try calls.call(.read, "/proc/self/mountinfo") { try MountInfo.read() }
+        let missing = Set(mounts.map { BytePath(encoded: $0) }).subtracting(table.map(\.mountPoint)).sorted()
+        if !missing.isEmpty { throw PromotionError.notMounted(id: journal.id, missing.map(\.display)) }
     }
 
     /// Where a step stands.
@@ -63,8 +72,25 @@ struct FileMoves {
     /// The open parent directory with that number.
     private func directory(_ parent: Int) throws -> Descriptor {
         if let known = shared?.directory(parent) { return known }
-        let directory = try root.directory(journal.parents[parent].path)
+        let directory = try walk(parent)
         shared?.keep(directory, of: parent)
+        return directory
+    }
+
+    /// Opens the parent directory with that number, by a fresh walk from the root.
+    ///
+    /// - Throws: ESTALE where it is another directory than the one in which names were moved, and has no hidden directory of this
+    ///   promotion's in it. (Some overlays number a directory anew when it was forgotten.)
+    private func walk(_ parent: Int) throws -> Descriptor {
+        let known = journal.parents[parent]
+        let directory = try root.directory(known.path)
+        guard let inode = known.inode,
+            String(try calls.status(of: directory, shown: known.path).inode) != inode
+        else { return directory }
+        let stash = Place(directory: directory, name: journal.stashName, shown: known.path)
+        guard try calls.status(stash) != nil else {
+            throw SystemError(call: "openat2", subject: known.path.display, code: ESTALE)
+        }
         return directory
     }
 
@@ -132,7 +158,7 @@ struct FileMoves {
     }
 
     /// Whether the parent directory of a step can still be reached as it was planned.
-    private func isUnreachable(_ error: SystemError) -> Bool { [ENOENT, ENOTDIR, ELOOP].contains(error.code) }
+    func isUnreachable(_ error: SystemError) -> Bool { [ENOENT, ENOTDIR, ELOOP, ESTALE].contains(error.code) }
 
     /// What the inodes at both names say.
     func position(_ number: Int) throws -> Position {
@@ -184,15 +210,15 @@ struct FileMoves {
 
     /// The time of modification of every parent directory, as text.
     func parentTimes() throws -> [String] {
-        try journal.parents.map { parent in
-            String(try calls.status(of: root.directory(parent.path), shown: parent.path).modified.total)
+        try journal.parents.enumerated().map { number, parent in
+            String(try calls.status(of: walk(number), shown: parent.path).modified.total)
         }
     }
 
     /// As ``parentTimes()``, with an empty word, which ``setTimes(_:)`` passes over, for a directory that is no longer there.
     func reachableTimes() throws -> [String] {
-        try journal.parents.map { parent in
-            guard let directory = try reachable(parent.path) else { return "" }
+        try journal.parents.enumerated().map { number, parent in
+            guard let directory = try reachable(number) else { return "" }
             return String(try calls.status(of: directory, shown: parent.path).modified.total)
         }
     }
@@ -202,7 +228,7 @@ struct FileMoves {
         let order = journal.parents.indices.sorted { journal.parents[$1].path < journal.parents[$0].path }
         for number in order where which(number) {
             let parent = journal.parents[number]
-            guard let time = Int64(parent.modified), let directory = try reachable(parent.path) else { continue }
+            guard let time = Int64(parent.modified), let directory = try reachable(number) else { continue }
             if try calls.status(of: directory, shown: parent.path).modified.total != time {
                 try calls.setModified(time, of: directory, shown: parent.path)
             }
@@ -212,7 +238,7 @@ struct FileMoves {
     /// Sets the times of the parent directories to what ``parentTimes()`` gave.
     func setTimes(_ times: [String]) throws {
         for (number, parent) in journal.parents.enumerated() where times.indices.contains(number) {
-            guard let time = Int64(times[number]), let directory = try reachable(parent.path) else { continue }
+            guard let time = Int64(times[number]), let directory = try reachable(number) else { continue }
             try calls.setModified(time, of: directory, shown: parent.path)
         }
     }
@@ -225,7 +251,7 @@ struct FileMoves {
         }
         for number in journal.parents.indices {
             let path = journal.parents[number].path
-            guard let directory = try reachable(path) else { continue }
+            guard let directory = try reachable(number) else { continue }
             if let stash = try? open(stash(number)) { try calls.fsync(stash, shown: path.appending(journal.stashName)) }
             try calls.fsync(directory, shown: path)
         }
@@ -234,8 +260,8 @@ struct FileMoves {
     /// One barrier for each file system that a step touches.
     func syncFileSystems() throws {
         var seen: Set<DeviceNumber> = []
-        for parent in journal.parents {
-            guard let directory = try reachable(parent.path) else { continue }
+        for (number, parent) in journal.parents.enumerated() {
+            guard let directory = try reachable(number) else { continue }
             let device = try calls.status(of: directory, shown: parent.path).device
             if seen.insert(device).inserted { try calls.syncFileSystem(of: directory, shown: parent.path) }
         }
@@ -246,7 +272,7 @@ struct FileMoves {
         var failure: (any Error)?
         for number in journal.parents.indices {
             do {
-                guard try reachable(journal.parents[number].path) != nil else { continue }
+                guard try reachable(number) != nil else { continue }
                 try calls.removeTree(stash(number))
             } catch {
                 failure = failure ?? error
@@ -255,10 +281,10 @@ struct FileMoves {
         if let failure { throw failure }
     }
 
-    /// The directory; `nil` where it is gone, or something else stands in its way.
-    func reachable(_ path: BytePath) throws -> Descriptor? {
+    /// The parent directory with that number; `nil` where it is gone, or something else stands in its way or in its place.
+    func reachable(_ parent: Int) throws -> Descriptor? {
         do {
-            return try root.directory(path)
+            return try walk(parent)
         } catch let error as SystemError where isUnreachable(error) {
             return nil
         }

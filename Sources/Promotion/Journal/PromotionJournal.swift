@@ -14,6 +14,8 @@ struct PromotionJournal: Codable, Equatable, Sendable {
     var base: Digest
     var steps: [PromotionStep]
     var parents: [ParentDirectory]
+    /// Base64url of the mount points below the root on which names move: where one is not mounted, what is seen there is not live.
+    var mounts: [String]?
     var apply: LiveApply?
 
     var stashName: [UInt8] { Array(".grace-\(tag)".utf8) }
@@ -33,6 +35,7 @@ struct PromotionJournal: Codable, Equatable, Sendable {
         try body(Data("\"base\":".utf8) + JSON(encoding: base).canonical)
         try body(Data(",\"changeSet\":".utf8) + JSON(encoding: changeSet).canonical)
         try body(Data(",\"id\":".utf8) + JSON.string(id).canonical)
+        if let mounts { try body(Data(",\"mounts\":".utf8) + JSON(encoding: mounts).canonical) }
         try list("parents", parents)
         try body(Data(",\"root\":".utf8) + JSON.string(root).canonical)
         try list("steps", steps)
@@ -79,6 +82,8 @@ struct ParentDirectory: Codable, Equatable, Sendable {
     var modified: String
     /// Whether a name comes or goes: then the directory's time moves, as it would by any other hand.
     var changesNames: Bool
+    /// Its own inode, as text: another directory under its name is not the one in which names were moved. `nil` in journals of before.
+    var inode: String?
 
     var path: BytePath { BytePath(encoded: encodedPath) }
 }

@@ -28,6 +28,8 @@ struct Planner {
     private var names: [FileIdentity: LinkedNames] = [:]
     /// Of every hard-link group, the mount of its first name.
     private var groupMounts: [Int: UInt64] = [:]
+    /// The mounts on which names move.
+    private var mounts: Set<UInt64> = []
 
     /// The touched names of an inode with several.
     private struct LinkedNames {
@@ -58,7 +60,15 @@ struct Planner {
         return PromotionJournal(
             id: id, tag: tag, root: root.shown.string ?? root.shown.display, changeSet: documents.changeSetDigest,
             base: documents.baseDigest,
-            steps: ordered, parents: parents, apply: apply)
+            steps: ordered, parents: parents, mounts: try mountPoints(), apply: apply)
+    }
+
+    /// Where the mounts lie on which names move, other than the root's own.
+    private func mountPoints() throws -> [String]? {
+        let others = mounts.subtracting([try calls.status(of: root.descriptor, shown: root.shown).mountID])
+        if others.isEmpty { return nil }
+        let table = try calls.call(.read, "/proc/self/mountinfo") { try MountInfo.read() }
+        return table.filter { others.contains(UInt64($0.id)) }.map(\.mountPoint).sorted().map(\.encoded)
     }
 
     private mutating func refuse(_ path: BytePath, _ reason: String) { refusals.append("\(path.display): \(reason)") }
@@ -152,9 +162,11 @@ struct Planner {
             return number
         }
         parentNumbers[directory] = parents.count
+        mounts.insert(above.mountID)
         parents.append(
             ParentDirectory(
-                encodedPath: directory.encoded, modified: String(above.modified.total), changesNames: changesNames))
+                encodedPath: directory.encoded, modified: String(above.modified.total), changesNames: changesNames,
+                inode: String(above.inode)))
         return parents.count - 1
     }
 
