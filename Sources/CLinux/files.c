@@ -131,14 +131,18 @@ int clinux_mknod(const char *path, uint32_t mode, uint32_t major_number, uint32_
     return (int)RETRY(mknod(path, mode, makedev(major_number, minor_number)));
 }
 
-int64_t clinux_list_xattrs(const char *path, char *buffer, size_t size) { return RETRY(llistxattr(path, buffer, size)); }
-int64_t clinux_get_xattr(const char *path, const char *name, void *buffer, size_t size) {
-    return RETRY(lgetxattr(path, name, buffer, size));
+int64_t clinux_list_xattrs(const char *path, int follow, char *buffer, size_t size) {
+    return RETRY(follow ? listxattr(path, buffer, size) : llistxattr(path, buffer, size));
 }
-int clinux_set_xattr(const char *path, const char *name, const void *value, size_t size, int flags) {
-    return (int)RETRY(lsetxattr(path, name, value, size, flags));
+int64_t clinux_get_xattr(const char *path, int follow, const char *name, void *buffer, size_t size) {
+    return RETRY(follow ? getxattr(path, name, buffer, size) : lgetxattr(path, name, buffer, size));
 }
-int clinux_remove_xattr(const char *path, const char *name) { return (int)RETRY(lremovexattr(path, name)); }
+int clinux_set_xattr(const char *path, int follow, const char *name, const void *value, size_t size) {
+    return (int)RETRY(follow ? setxattr(path, name, value, size, 0) : lsetxattr(path, name, value, size, 0));
+}
+int clinux_remove_xattr(const char *path, int follow, const char *name) {
+    return (int)RETRY(follow ? removexattr(path, name) : lremovexattr(path, name));
+}
 
 int clinux_entries(int descriptor, int (*each)(const char *, uint8_t, void *), void *context) {
     DIR *directory = fdopendir(descriptor);

@@ -36,6 +36,12 @@ extension Promoter {
     private func recover(_ id: String) async throws -> RecoveryOutcome? {
         guard let record = try store.phase(of: id) else {
             // Killed before the first phase was written: nothing had been staged.
+            guard try store.isBeginning(id) else {
+                throw PromotionError.damaged(
+                    id: id,
+                    reason:
+                        "\(JournalStore.phase) is missing, and \(store.path(id).display) holds what no promotion wrote")
+            }
             try store.remove(id)
             return RecoveryOutcome(id: id, live: .old, reason: "nothing had begun")
         }
@@ -51,7 +57,7 @@ extension Promoter {
         if record.kind == .rerun { return try await recoverRerun(id, record) }
         let (journal, changeSet, base) = try store.journal(of: id)
         let moves = try FileMoves(self, journal, changeSet, base, store: store)
-        try store.release(id)
+        try store.release(id, all: record.phase != .committed)
         switch record.phase {
         case .committed:
             let result = try await finish(id, journal, changeSet, base)
@@ -60,6 +66,8 @@ extension Promoter {
                 reason: result.reason ?? "all files were in place; live.apply has run")
         case .rollingBack:
             try await Threads.run("recover") {
+                let locks = try hostLocks(moves)
+                defer { withExtendedLifetime(locks) {} }
                 try goOnBack(id, moves)
                 try completeRollback(id, moves)
             }
@@ -77,7 +85,11 @@ extension Promoter {
             }
             return RecoveryOutcome(id: id, live: .old, reason: "nothing live had changed")
         default:
-            try await Threads.run("recover") { try restoreOld(id, moves, reason: "interrupted half-way") }
+            try await Threads.run("recover") {
+                let locks = try hostLocks(moves)
+                defer { withExtendedLifetime(locks) {} }
+                try restoreOld(id, moves, reason: "interrupted half-way")
+            }
             return RecoveryOutcome(id: id, live: .old, reason: "the moves made so far were taken back")
         }
     }

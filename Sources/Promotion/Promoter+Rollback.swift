@@ -26,6 +26,7 @@ extension Promoter {
             if record.kind == .rerun { return try await undo(id) }
             let (journal, changeSet, base) = try store.journal(of: id)
             let moves = try FileMoves(self, journal, changeSet, base, store: store)
+            try store.release(id, all: true)
             if record.isStowed == true {
                 try await Threads.run("rollback") {
                     try moves.settleTimes(record.parentTimes ?? [], stowedIn: store.path(id))
@@ -35,6 +36,8 @@ extension Promoter {
             if record.phase == .frozen && !record.isWhole {
                 // Half-done when it froze; a person has put the paths right since.
                 return try await Threads.run("rollback") {
+                    let locks = try hostLocks(moves)
+                    defer { withExtendedLifetime(locks) {} }
                     do {
                         try restoreOld(id, moves, reason: "Taken back by hand after it was frozen")
                         return .rolledBack
@@ -61,9 +64,16 @@ extension Promoter {
         }
     }
 
+    /// The locks of other programs on the files that go back.
+    func hostLocks(_ moves: FileMoves) throws -> HostLocks {
+        try HostLocks(for: moves.changeSet, root: moves.root, calls: calls)
+    }
+
     /// From entirely new to entirely old, or nothing.
     func moveBack(_ id: String, _ moves: FileMoves, reason: String?) throws -> RollbackResult {
         guard let record = try store.phase(of: id) else { throw PromotionError.notFound(id: id) }
+        let locks = try hostLocks(moves)
+        defer { withExtendedLifetime(locks) {} }
         let found = try moves.conflictsOfGoingBack(.strict)
         if !found.isEmpty { return try freeze(id, try moves.threeWay(found)) }
         // Times of parent directories come back only where nobody touched the directory since.
@@ -79,6 +89,8 @@ extension Promoter {
             let stuck = try moves.goForwardAgain()
             let times = record.parentTimes
             try moves.setTimes(now)
+            // “Whole” must be true after a power loss too: some moves back may be on disk by now.
+            try moves.syncDirectories()
             return try freeze(id, try moves.threeWay(conflict.conflicts + stuck)) {
                 $0.parentTimes = times
                 $0.isWhole = stuck.isEmpty
@@ -128,6 +140,7 @@ extension Promoter {
         guard record.kind == .files else { return }
         let (journal, changeSet, base) = try store.journal(of: id)
         let moves = try FileMoves(self, journal, changeSet, base, store: store)
+        try store.release(id, all: true)
         try moves.settleTimes(record.parentTimes ?? [], stowedIn: store.path(id))
         // Out of sight first, by one rename each, after which a kill moves no time of people's directories. What can't be (a full
         // disk) is removed where it lies.

@@ -236,3 +236,84 @@ struct ParentTests {
         #expect(tree == old && hidden.isEmpty)
     }
 }
+
+/// Attributes, and what comes into a directory, between a look and an act.
+@Suite(.enabled(if: isRoot, "needs root: files get owners of their own"))
+struct AttributeRaceTests {
+    @Test("attributes go to the file they were meant for, not to what was renamed over its name meanwhile")
+    func attributes() async throws {
+        let fixture = try Fixture(inMemory: true)
+        try fixture.file("/x", "ours")
+        let changes = try ChangeSet([
+            Change(
+                path: "/x", kind: .metadata, type: .file, mode: 0o755,
+                xattrs: ["security.capability": Data([1, 0, 0, 2, 0, 4, 0, 0] + [UInt8](repeating: 0, count: 12))])
+        ])
+        let base = try fixture.base(changes)
+        let edge = NthCall(.xattr, of: "/x", number: 1) {
+            try fixture.file("/stranger", "a stranger's")
+            try Files.rename(fixture.path("/stranger"), fixture.path("/x"))
+        }
+        await #expect(throws: PromotionError.self) {
+            try await fixture.promoter(edge).promote(id: "m", changeSet: changes, base: base)
+        }
+        #expect(edge.hasStruck)
+        #expect(try fixture.text("/x") == "a stranger's")
+        #expect(try Files.xattrs(fixture.path("/x")).isEmpty)
+        #expect(try Files.status(fixture.path("/x"))?.mode == 0o644)
+    }
+
+    @Test("a rollback overwrites no mode that somebody set after it had looked at everything")
+    func mode() async throws {
+        let fixture = try Fixture(inMemory: true)
+        try fixture.directory("/d")
+        for name in ["a", "b"] { try fixture.file("/d/\(name)", "same") }
+        try fixture.file("/d/c", "old")
+        let changes = try ChangeSet(
+            ["a", "b"].map { Change(path: BytePath("/d/\($0)"), kind: .metadata, type: .file, mode: 0o600) }
+                + [fixture.change("/d/c", .modify, "new")])
+        _ = try await fixture.promoter().promote(id: "m", changeSet: changes, base: fixture.base(changes))
+        // The last goes back first.
+        let edge = NthCall(.chmod, of: "/d/b", number: 1) { try Files.chmod(fixture.path("/d/a"), 0o640) }
+        #expect(try await fixture.promoter(edge).rollback(id: "m") != .rolledBack)
+        #expect(edge.hasStruck)
+        #expect(try Files.status(fixture.path("/d/a"))?.mode == 0o640)
+        // And what went back is as promoted again.
+        #expect(try Files.status(fixture.path("/d/b"))?.mode == 0o600)
+        #expect(try fixture.text("/d/c") == "new")
+        let again = NthCall(.exchange, of: "/d/c", number: 1) {
+            try Files.chmod(fixture.path("/d/b"), 0o444)
+            try fixture.renamedOver("/d/c", "somebody's")
+        }
+        try Files.chmod(fixture.path("/d/a"), 0o600)
+        #expect(try await fixture.promoter(again).rollback(id: "m") != .rolledBack)
+        #expect(try Files.status(fixture.path("/d/b"))?.mode == 0o444, "set after it went back")
+    }
+
+    @Test("what comes into a new directory as recovery takes it away is live, and stays whatever a person does next")
+    func filled() async throws {
+        let fixture = try Fixture(inMemory: true)
+        for name in ["a", "z"] { try fixture.file("/\(name)", "old") }
+        try fixture.age()
+        let changes = try ChangeSet([
+            fixture.change("/a", .modify, "new"), Change(path: "/made", kind: .create, type: .directory, mode: 0o755),
+            fixture.change("/made/in", .create, "new"), fixture.change("/z", .modify, "new"),
+        ])
+        let (base, old) = (try fixture.base(changes), try fixture.picture().tree)
+        let kill = Replacer(before: .exchange, of: "/z", kills: true) {}
+        _ = try? await fixture.promoter(kill).promote(id: "m", changeSet: changes, base: base)
+        #expect(try Files.status(fixture.path("/made")) != nil && kill.hasActed)
+        let edge = Replacer(before: .rename, of: "/.grace-", kills: false) {
+            try fixture.file("/made/row", "somebody's")
+        }
+        _ = try await fixture.promoter(edge).recover()
+        #expect(edge.hasActed && fixture.promoter().status(id: "m")?.phase == .frozen)
+        #expect(try fixture.text("/made/row") == "somebody's")
+        #expect(try await fixture.promoter().rollback(id: "m") != .rolledBack)
+        #expect(try fixture.text("/made/row") == "somebody's")
+        try Files.unlink(fixture.path("/made/row"))
+        #expect(try await fixture.promoter().rollback(id: "m") == .rolledBack)
+        let (tree, hidden) = try fixture.picture()
+        #expect(tree == old && hidden.isEmpty)
+    }
+}

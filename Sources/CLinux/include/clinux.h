@@ -85,10 +85,10 @@ int clinux_fchmod(int descriptor, uint32_t mode);
 #define CLINUX_TIME_OMIT 0x3ffffffe
 int clinux_set_times(const char *path, int64_t accessed, int64_t accessed_ns, int64_t modified, int64_t modified_ns);
 int clinux_mknod(const char *path, uint32_t mode, uint32_t major, uint32_t minor);
-int64_t clinux_list_xattrs(const char *path, char *buffer, size_t size);
-int64_t clinux_get_xattr(const char *path, const char *name, void *buffer, size_t size);
-int clinux_set_xattr(const char *path, const char *name, const void *value, size_t size, int flags);
-int clinux_remove_xattr(const char *path, const char *name);
+int64_t clinux_list_xattrs(const char *path, int follow, char *buffer, size_t size);
+int64_t clinux_get_xattr(const char *path, int follow, const char *name, void *buffer, size_t size);
+int clinux_set_xattr(const char *path, int follow, const char *name, const void *value, size_t size);
+int clinux_remove_xattr(const char *path, int follow, const char *name);
 // Calls `each` with every name but "." and ".."; takes the descriptor's ownership. Stops when `each` returns non-zero.
 int clinux_entries(int descriptor, int (*each)(const char *name, uint8_t type, void *context), void *context);
 int clinux_flock(int descriptor, int exclusive, int wait);

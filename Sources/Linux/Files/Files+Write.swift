@@ -74,6 +74,14 @@ extension Files {
         }
     }
 
+    /// The same of the file system of an open file. Of a write that failed in the background it is certain to tell only who had the
+    /// descriptor open when it failed: to others once, and not where another program asked before (syncfs(2)).
+    public static func syncfs(_ descriptor: Descriptor, subject: String? = nil) throws {
+        try descriptor.withRaw { raw in
+            try SystemError.check(clinux_syncfs(raw), "syncfs", subject ?? "\(descriptor)")
+        }
+    }
+
     /// Cuts or stretches an open file.
     public static func truncate(_ descriptor: Descriptor, to length: Int64) throws {
         try descriptor.withRaw { raw in

@@ -11,7 +11,7 @@ struct Attributes: Equatable, Sendable {
     var gid: UInt32
     var xattrs: [String: Data]
     /// Nanoseconds since 1970; `nil` leaves the time alone.
-    var modified: Int64?
+    var modified: Int128?
 
     /// What a change set asks for.
     init(_ change: Change) {
@@ -20,11 +20,11 @@ struct Attributes: Equatable, Sendable {
         uid = change.uid
         gid = change.gid
         xattrs = change.xattrs
-        modified = change.modified
+        modified = change.modified.map { Int128($0) }
     }
 
     /// What was there before.
-    init(_ state: FileState, modified: Int64?) {
+    init(_ state: FileState, modified: Int128?) {
         isLink = state.type == .symlink
         mode = state.mode
         uid = state.uid
@@ -35,12 +35,12 @@ struct Attributes: Equatable, Sendable {
 }
 
 extension FileTime {
-    /// Nanoseconds since 1970.
-    var total: Int64 { seconds &* 1_000_000_000 &+ Int64(nanoseconds) }
+    /// Nanoseconds since 1970; beyond the year 2262, which file systems know, 64 bits don't hold them.
+    var total: Int128 { Int128(seconds) * 1_000_000_000 + Int128(nanoseconds) }
 
-    init(total: Int64) {
+    init(total: Int128) {
         let whole = total >= 0 ? total / 1_000_000_000 : (total - 999_999_999) / 1_000_000_000
-        self.init(seconds: whole, nanoseconds: UInt32(total - whole * 1_000_000_000))
+        self.init(seconds: Int64(clamping: whole), nanoseconds: UInt32(total - whole * 1_000_000_000))
     }
 }
 
@@ -80,7 +80,7 @@ extension FileCalls {
                 }
             }
         }
-        let hasSet = try setXattrs(attributes.xattrs, at: place)
+        let hasSet = try setXattrs(attributes.xattrs, of: file, shown: place.shown)
         // Access control lists are part of the mode, and a new owner clears bits of it.
         if !isOwned || hasSet { now = try status(of: file, shown: place.shown) }
         if !attributes.isLink && now.mode != attributes.mode {
@@ -93,7 +93,7 @@ extension FileCalls {
     }
 
     /// Sets the time of modification of an open file or directory, opened in any way.
-    func setModified(_ modified: Int64, of file: Descriptor, shown: BytePath) throws {
+    func setModified(_ modified: Int128, of file: Descriptor, shown: BytePath) throws {
         try call(.times, shown) {
             let time = FileTime(total: modified)
             let times = [
@@ -106,16 +106,18 @@ extension FileCalls {
         }
     }
 
+    /// Of the open inode, not of what its name stands for by now: file capabilities would make a stranger's program root's.
+    ///
     /// - Returns: Whether anything was set or removed.
-    private func setXattrs(_ wanted: [String: Data], at place: Place) throws -> Bool {
+    private func setXattrs(_ wanted: [String: Data], of file: Descriptor, shown: BytePath) throws -> Bool {
         var hasSet = false
-        let present = try call(.status, place.shown) { try Files.xattrs(place.path) }
+        let present = try call(.status, shown) { try Files.xattrs(of: file) }
         for name in present.keys.sorted() where wanted[name] == nil && !Self.isKept(name) {
-            try call(.xattr, place.shown) { try Files.removeXattr(place.path, name: name) }
+            try call(.xattr, shown) { try Files.removeXattr(of: file, name: name) }
             hasSet = true
         }
         for (name, value) in wanted.sorted(by: { $0.key < $1.key }) where present[name] != value {
-            try call(.xattr, place.shown) { try Files.setXattr(place.path, name: name, value: value) }
+            try call(.xattr, shown) { try Files.setXattr(of: file, name: name, value: value) }
             hasSet = true
         }
         return hasSet

@@ -54,7 +54,7 @@ struct FileCalls: Sendable {
         try call(.status, shown) { try Files.status(of: descriptor) }
     }
 
-    func read(_ path: BytePath, limit: Int = 1 << 30) throws -> Data {
+    func read(_ path: BytePath, limit: Int = 1 << 40) throws -> Data {
         try call(.read, path) { try Files.read(path, limit: limit) }
     }
 
@@ -169,7 +169,7 @@ struct FileCalls: Sendable {
     }
 
     func syncFileSystem(of directory: Descriptor, shown: BytePath) throws {
-        try call(.syncfs, shown) { try Files.syncfs(BytePath("/proc/self/fd/\(directory.raw)/.")) }
+        try call(.syncfs, shown) { try Files.syncfs(directory) }
     }
 
     /// Replaces `name` in the plain directory `directory` by `data` in one step, durably.

@@ -83,9 +83,14 @@ extension FileMoves {
         let place = try live(number)
         if step.action == .metadata {
             guard case .present(let old)? = base[step.path] else { return }
+            if care == .strict {
+                // Long after the check of everything: who set anything since must not have it overwritten.
+                let found = try conflicts(number, with: post)
+                if !found.isEmpty { throw MoveConflict(conflicts: found) }
+            }
             let index = step.changes.first
             let setTime = index.flatMap { changeSet.changes[$0].modified } != nil
-            let attributes = Attributes(old, modified: setTime ? step.oldModified.flatMap { Int64($0) } : nil)
+            let attributes = Attributes(old, modified: setTime ? step.oldModified.flatMap { Int128($0) } : nil)
             return try calls.apply(attributes, to: place, inode: step.old)
         }
         guard let hidden = try hidden(number) else { throw MoveConflict(conflicts: [foreign(number)]) }
@@ -119,7 +124,9 @@ extension FileMoves {
         var stuck: [Conflict] = []
         for (number, step) in journal.steps.enumerated() {
             if step.action == .metadata {
-                guard let index = step.changes.first, try position(number) == .new else { continue }
+                guard let index = step.changes.first, try position(number) == .new,
+                    try conflicts(number, with: base).isEmpty
+                else { continue }
                 try calls.apply(Attributes(changeSet.changes[index]), to: live(number), inode: step.old)
                 continue
             }
@@ -135,7 +142,7 @@ extension FileMoves {
     func restoreOwnDirectoryTimes() throws {
         for (number, step) in journal.steps.enumerated() where step.action == .exchange {
             guard case .present(let old)? = base[step.path], old.type == .directory,
-                let time = step.oldModified.flatMap({ Int64($0) }), try position(number) == .old
+                let time = step.oldModified.flatMap({ Int128($0) }), try position(number) == .old
             else { continue }
             let place = try live(number)
             guard let status = try calls.status(place), status.inode == step.old, status.modified.total != time,

@@ -76,6 +76,30 @@ extension FileMoves {
         }
     }
 
+    /// What was declared as read must be what it was up to the moment when moves begin: staging took its time. What is moved is looked
+    /// at again as it moves.
+    ///
+    /// - Throws: ``MoveConflict``.
+    func requireReads() throws {
+        var moved: Set<BytePath> = []
+        var inPlace: Set<BytePath> = []
+        for step in journal.steps {
+            if step.action == .metadata { inPlace.insert(step.path) } else { moved.insert(step.path) }
+        }
+        let others = base.entries.filter { entry in
+            if inPlace.contains(entry.path) || moved.contains(entry.path) { return false }
+            var above = entry.path
+            while !above.last.isEmpty {
+                above = above.parent
+                if moved.contains(above) { return false }
+            }
+            return true
+        }
+        if others.isEmpty { return }
+        let found = try calls.call(.inspect, root.shown) { try Base(others).conflicts(root: journal.root) }
+        if !found.isEmpty { throw MoveConflict(conflicts: found) }
+    }
+
     private func require(_ number: Int, _ expected: Base) throws {
         let found = try conflicts(number, with: expected)
         if !found.isEmpty { throw MoveConflict(conflicts: found) }

@@ -71,7 +71,7 @@ extension FileMoves {
         let place = try calls.open(path: directory, flags: O_RDONLY | O_DIRECTORY)
         for number in journal.parents.indices where times.indices.contains(number) {
             let path = journal.parents[number].path
-            guard let time = Int64(times[number]), let parent = try reachable(number) else { continue }
+            guard let time = Int128(times[number]), let parent = try reachable(number) else { continue }
             let modified = try calls.status(of: parent, shown: path).modified.total
             guard modified != time else { continue }
             let moved =
@@ -103,5 +103,5 @@ extension FileMoves {
     }
 
     /// Nanoseconds: more than the kernel's clock for files moves on by at once (Linux, CONFIG_HZ=100).
-    private static let tick: Int64 = 11_000_000
+    private static let tick: Int128 = 11_000_000
 }

@@ -19,6 +19,9 @@ struct FileMoves {
     /// By step; `nil` before staging, and for steps that stage nothing.
     var staged: [UInt64?]
     let unleased = Unleased()
+    /// A directory of every file system that a step touches, open since before anything was written there: the kernel is certain to tell
+    /// only these of a write that failed meanwhile.
+    private var barriers: [DeviceNumber: (directory: Descriptor, shown: BytePath)] = [:]
     /// Keeps the parent directory that consecutive steps share open; `nil`: each step walks to it anew.
     private var shared: SharedParent?
 
@@ -228,7 +231,7 @@ struct FileMoves {
         let order = journal.parents.indices.sorted { journal.parents[$1].path < journal.parents[$0].path }
         for number in order where which(number) {
             let parent = journal.parents[number]
-            guard let time = Int64(parent.modified), let directory = try reachable(number) else { continue }
+            guard let time = Int128(parent.modified), let directory = try reachable(number) else { continue }
             if try calls.status(of: directory, shown: parent.path).modified.total != time {
                 try calls.setModified(time, of: directory, shown: parent.path)
             }
@@ -238,7 +241,7 @@ struct FileMoves {
     /// Sets the times of the parent directories to what ``parentTimes()`` gave.
     func setTimes(_ times: [String]) throws {
         for (number, parent) in journal.parents.enumerated() where times.indices.contains(number) {
-            guard let time = Int64(times[number]), let directory = try reachable(number) else { continue }
+            guard let time = Int128(times[number]), let directory = try reachable(number) else { continue }
             try calls.setModified(time, of: directory, shown: parent.path)
         }
     }
@@ -257,13 +260,24 @@ struct FileMoves {
         }
     }
 
-    /// One barrier for each file system that a step touches.
-    func syncFileSystems() throws {
-        var seen: Set<DeviceNumber> = []
+    /// Opens what ``syncFileSystems()`` waits on; to be called before anything is written.
+    mutating func openBarriers() throws { barriers = try fileSystems() }
+
+    private func fileSystems() throws -> [DeviceNumber: (directory: Descriptor, shown: BytePath)] {
+        var found: [DeviceNumber: (directory: Descriptor, shown: BytePath)] = [:]
         for (number, parent) in journal.parents.enumerated() {
             guard let directory = try reachable(number) else { continue }
             let device = try calls.status(of: directory, shown: parent.path).device
-            if seen.insert(device).inserted { try calls.syncFileSystem(of: directory, shown: parent.path) }
+            if found[device] == nil { found[device] = (directory, parent.path) }
+        }
+        return found
+    }
+
+    /// One barrier for each file system that a step touches.
+    func syncFileSystems() throws {
+        let all = barriers.isEmpty ? try fileSystems() : barriers
+        for (_, place) in all.sorted(by: { $0.value.shown < $1.value.shown }) {
+            try calls.syncFileSystem(of: place.directory, shown: place.shown)
         }
     }
 

@@ -67,7 +67,16 @@ extension Promoter {
         defer { lock.close() }
         let (result, journal) = try await promoteLocked(id, changeSet, base, nil, 600, false)
         try await Threads.run("commit") {
-            try setPhase(.confirmed, of: id) { $0.isStowed = true }
+            do {
+                try setPhase(.confirmed, of: id) { $0.isStowed = true }
+            } catch {
+                // Not recorded as what it is, it would be taken back when its watch ends: then rather now, while somebody hears of it.
+                let moves = try FileMoves(self, journal, changeSet, base, store: store)
+                if case .frozen(let conflicts) = try takeBackWhole(id, moves, "\(error)") {
+                    throw PromotionError.frozen(id: id, conflicts)
+                }
+                throw PromotionError.failed("\(error)")
+            }
             recordFact("promotion.confirmed", ["id": .string(id)])
             // They are still there if this fails, only in sight.
             try? FileMoves(self, journal, changeSet, base).stow(in: store.path(id))
@@ -133,12 +142,14 @@ extension Promoter {
             try store.write(documents, of: id)
             try store.write(journal, of: id)
             try setPhase(.preparing, of: id)
+            try moves.openBarriers()
             try moves.stage()
             try store.write(
                 StagedInodes(inodes: moves.staged.map { $0.map { String($0) } }), as: JournalStore.staged, of: id)
             try store.reserve(JournalStore.spare(for: journal), of: id)
             try moves.syncFileSystems()
             try arm(id, watch: watch, keeps: keeps)
+            try moves.requireReads()
             try setPhase(.applying, of: id)
             try moves.advance()
             try moves.restoreTimes { !journal.parents[$0].changesNames }
@@ -160,7 +171,7 @@ extension Promoter {
             (error as? MoveConflict).map { "conflict: " + PromotionError.list($0.conflicts.map(\.description)) }
             ?? "\(error)"
         do {
-            try store.release(id)
+            try store.release(id, all: true)
             guard let phase = try store.phase(of: id), phase.phase != .preparing else {
                 // Nothing live has changed: no trace stays.
                 try moves.removeStashes()
@@ -210,6 +221,17 @@ extension Promoter {
         try setPhase(.rolledBack, of: id) { $0.reason = reason }
     }
 
+    /// As ``moveBack(_:_:reason:)``, of a promotion that its caller still believes to be under way.
+    private func takeBackWhole(_ id: String, _ moves: FileMoves, _ reason: String) throws -> RollbackResult {
+        do {
+            try store.release(id, all: true)
+            return try moveBack(id, moves, reason: reason)
+        } catch {
+            throw PromotionError.interrupted(
+                id: id, reason: "\(reason); all of it is live, and taking it back: \(error)")
+        }
+    }
+
     /// From `committed` on: `live.apply`, and files back if it fails.
     func finish(_ id: String, _ journal: PromotionJournal, _ changeSet: ChangeSet, _ base: Base) async throws
         -> PromotionResult
@@ -221,7 +243,7 @@ extension Promoter {
             if let failed = result.applied.first(where: { !$0.succeeded }) {
                 let reason = "\(failed.step) failed: \(failed.message ?? "no reason given")"
                 let moves = try FileMoves(self, journal, changeSet, base, store: store)
-                switch try await Threads.run("rollback", { try moveBack(id, moves, reason: reason) }) {
+                switch try await Threads.run("rollback", { try takeBackWhole(id, moves, reason) }) {
                 case .rolledBack:
                     result.outcome = .rolledBack
                     result.applied += await applier.apply(apply)

@@ -50,7 +50,17 @@ struct JournalStore: Sendable {
     func ids() throws -> [String] {
         guard try calls.call(.status, directory, { try Files.status(directory) }) != nil else { return [] }
         return try calls.list(directory).map { String(decoding: $0, as: UTF8.self) }
-            .filter { (try? Self.check($0)) != nil }.sorted()
+            .filter { (try? Self.check($0)) != nil }
+            .filter { id in try calls.call(.status, path(id)) { try Files.status(path(id)) }?.isDirectory == true }
+            .sorted()
+    }
+
+    /// Whether a directory holds nothing but what is written before the first phase.
+    func isBeginning(_ id: String) throws -> Bool {
+        let known = [Self.journal, Self.intent, Self.phase, Self.changes, Self.base]
+        return try calls.list(path(id)).allSatisfy { name in
+            known.contains { name.elementsEqual($0.utf8) || name.elementsEqual("\($0).new".utf8) }
+        }
     }
 
     func exists(_ id: String) throws -> Bool {
@@ -69,6 +79,7 @@ struct JournalStore: Sendable {
     // MARK: room for what must be written at the end
 
     private static let reserve = "reserve"
+    private static let reserveForRollback = "reserve-rollback"
 
     /// Bytes that the records of the phases after the moves take, which hold a time for every parent directory, and the old record
     /// beside the new.
@@ -76,22 +87,27 @@ struct JournalStore: Sendable {
         Room.whole(Int64(journal.parents.count) * 64) + 8 * Room.block
     }
 
-    /// Takes room in the promotion's directory, so that its outcome can be recorded though the disk is full by then.
+    /// Takes room in the promotion's directory, so that its outcome can be recorded though the disk is full by then, and once more
+    /// for a rollback: a disk that the change has filled must not keep it live.
     func reserve(_ bytes: Int64, of id: String) throws {
-        let path = path(id).appending(Self.reserve)
-        let file = try calls.open(path: path, flags: O_WRONLY | O_CREAT | O_NOFOLLOW, mode: 0o600)
-        try calls.call(.write, path) {
-            let code = file.withRaw { posix_fallocate($0, 0, off_t(bytes)) }
-            guard code == 0 else { throw SystemError(call: "fallocate", subject: path.display, code: code) }
+        for name in [Self.reserve, Self.reserveForRollback] {
+            let path = path(id).appending(name)
+            let file = try calls.open(path: path, flags: O_WRONLY | O_CREAT | O_NOFOLLOW, mode: 0o600)
+            try calls.call(.write, path) {
+                let code = file.withRaw { posix_fallocate($0, 0, off_t(bytes)) }
+                guard code == 0 else { throw SystemError(call: "fallocate", subject: path.display, code: code) }
+            }
         }
     }
 
-    /// Gives it back, where there is any.
-    func release(_ id: String) throws {
-        let path = path(id).appending(Self.reserve)
-        do {
-            try calls.call(.unlink, path) { try Files.unlink(path) }
-        } catch let error as SystemError where error.code == ENOENT {}
+    /// Gives it back, where there is any; with `all` the room for a rollback too.
+    func release(_ id: String, all: Bool = false) throws {
+        for name in all ? [Self.reserve, Self.reserveForRollback] : [Self.reserve] {
+            let path = path(id).appending(name)
+            do {
+                try calls.call(.unlink, path) { try Files.unlink(path) }
+            } catch let error as SystemError where error.code == ENOENT {}
+        }
     }
 
     // MARK: documents

@@ -80,7 +80,8 @@ extension Promoter {
         if let own = try? calls.open(path: store.directory, flags: O_RDONLY | O_DIRECTORY) {
             let documents = Int64(documents.size + journal.steps.count * 300)
             try room.add(
-                bytes: Room.whole(documents) + 16 * Room.block + JournalStore.spare(for: journal), inodes: 10, in: own,
+                bytes: Room.whole(documents) + 16 * Room.block + 2 * JournalStore.spare(for: journal), inodes: 11,
+                in: own,
                 shown: store.directory)
         }
         let refusals = try room.refusals()

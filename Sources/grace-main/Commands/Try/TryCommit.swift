@@ -59,7 +59,7 @@ struct TryCommit {
             }
             try? promoter.purgeCommits(before: Date(timeIntervalSinceNow: -Self.undoable))
         } catch let error as PromotionError {
-            throw Failure("couldn't commit \(fork.directory), live is untouched there: \(error)", code: 1)
+            throw Failure("couldn't commit \(fork.directory): \(error)", code: 1)
         }
         Terminal.error("committed; to take it back: grace try rollback \(id)")
         if fork.isOwnDirectory { try fork.discard() }
