@@ -90,7 +90,6 @@ var targets: [Target] = [
         linkerSettings: [
             .unsafeFlags([
                 "-static-stdlib", "-Xclang-linker", "-no-pie", "-l_FoundationCShims", "-l_FoundationCollections",
-
             ])
         ]),
     .executableTarget(

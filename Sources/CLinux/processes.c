@@ -1,5 +1,6 @@
 #include "clinux.h"
 
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/close_range.h>
@@ -87,6 +88,10 @@ void clinux_block_sigpipe(void) {
     pthread_sigmask(SIG_BLOCK, &set, NULL);
 }
 char **clinux_environment(void) { return environ; }
+const char *clinux_object_of(const void *address) {
+    Dl_info object;
+    return dladdr(address, &object) != 0 ? object.dli_fname : NULL;
+}
 int clinux_set_thread_name(const char *name) { return -pthread_setname_np(pthread_self(), name); }
 
 // --- spawn ----------------------------------------------------------------------------------------------------------

@@ -45,7 +45,7 @@ int csandbox_take(struct sandbox *sandbox, const int *descriptors, int count);
 pid_t csandbox_begin(struct sandbox *sandbox, int network);
 
 // zygote.c
-int csandbox_zygote(void);
+int csandbox_zygote(uint32_t mapped_first, uint32_t mapped_count);
 
 // overlay.c: makes every overlay and attaches them below stage/root; sets sandbox->root.
 void csandbox_make_overlays(struct sandbox *sandbox);

@@ -80,8 +80,8 @@ int csandbox_user_namespace(uint32_t first, uint32_t count, int *step) {
     return result;
 }
 
-// Late groups: the agent makes them while the layers are mounted here.
-static int receive_cgroups(struct sandbox *sandbox) {
+// What comes late: the agent makes the groups, and looks for the filter, while the layers are mounted here.
+static int receive_late(struct sandbox *sandbox) {
     struct csandbox_message message;
     int descriptors[CSANDBOX_MAX_PASSED], count;
     int result = csandbox_receive(sandbox->control, &message, descriptors, &count, 1);
@@ -89,15 +89,18 @@ static int receive_cgroups(struct sandbox *sandbox) {
         _exit(0);  // the agent has thought better of it, or is gone
     if (result < 0)
         csandbox_fail(sandbox, CSANDBOX_STEP_CGROUP_JOIN, -result, NULL);
-    if (message.type != CSANDBOX_JOIN || count > CSANDBOX_MAX_CGROUPS)
+    int filters = (sandbox->plan->flags & CSANDBOX_SECCOMP) != 0, groups = count - filters;
+    if (message.type != CSANDBOX_JOIN || groups < 0 || groups > CSANDBOX_MAX_CGROUPS)
         csandbox_fail(sandbox, CSANDBOX_STEP_CGROUP_JOIN, EPROTO, NULL);
-    for (int i = 0; i < count; i++)
-        sandbox->cgroups[i] = descriptors[i];
-    return count;
+    if (filters)
+        sandbox->filter = descriptors[0];
+    for (int i = 0; i < groups; i++)
+        sandbox->cgroups[i] = descriptors[filters + i];
+    return groups;
 }
 
 static void join_cgroups(struct sandbox *sandbox) {
-    int count = sandbox->plan->flags & CSANDBOX_LATE_CGROUPS ? receive_cgroups(sandbox) : (int)sandbox->plan->cgroup_count;
+    int count = sandbox->plan->flags & CSANDBOX_LATE ? receive_late(sandbox) : (int)sandbox->plan->cgroup_count;
     for (int i = 0; i < count; i++) {
         ssize_t written = write(sandbox->cgroups[i], "0", 1);
         if (written != 1)
@@ -125,7 +128,7 @@ static _Noreturn void first_process(struct sandbox *sandbox, int mapped, int net
         close(sandbox->seat);
     if (network >= 0 && setns(network, CLONE_NEWNET) < 0)
         csandbox_fail(sandbox, CSANDBOX_STEP_NETWORK_NAMESPACE, errno, NULL);
-    if (!(plan->flags & CSANDBOX_LATE_CGROUPS))
+    if (!(plan->flags & CSANDBOX_LATE))
         join_cgroups(sandbox);
     csandbox_leave_keyring(sandbox);
     const char *hostname = csandbox_string(sandbox, plan->hostname);
@@ -135,7 +138,7 @@ static _Noreturn void first_process(struct sandbox *sandbox, int mapped, int net
         csandbox_fail(sandbox, CSANDBOX_STEP_PRIVATE_MOUNTS, errno, NULL);
     csandbox_make_stage(sandbox);
     csandbox_make_overlays(sandbox);
-    if (plan->flags & CSANDBOX_LATE_CGROUPS)
+    if (plan->flags & CSANDBOX_LATE)
         join_cgroups(sandbox);  // before what shows the group inside is mounted
     csandbox_mount_private(sandbox);
     csandbox_mask(sandbox);
@@ -146,11 +149,15 @@ static _Noreturn void first_process(struct sandbox *sandbox, int mapped, int net
 }
 
 static int groups_at_start(const struct csandbox_plan *plan) {
-    return plan->flags & CSANDBOX_LATE_CGROUPS ? 0 : (int)plan->cgroup_count;
+    return plan->flags & CSANDBOX_LATE ? 0 : (int)plan->cgroup_count;
+}
+
+static int filter_at_start(const struct csandbox_plan *plan) {
+    return (plan->flags & (CSANDBOX_SECCOMP | CSANDBOX_LATE)) == CSANDBOX_SECCOMP;
 }
 
 static int wanted_descriptors(const struct csandbox_plan *plan) {
-    return ((plan->flags & CSANDBOX_SECCOMP) != 0) + groups_at_start(plan) + ((plan->flags & CSANDBOX_GIVEN_NETWORK) != 0)
+    return filter_at_start(plan) + groups_at_start(plan) + ((plan->flags & CSANDBOX_GIVEN_NETWORK) != 0)
         + ((plan->flags & CSANDBOX_SEATED) != 0);
 }
 
@@ -159,7 +166,7 @@ int csandbox_take(struct sandbox *sandbox, const int *descriptors, int count) {
     int next = 0, groups = groups_at_start(plan);
     if (count != wanted_descriptors(plan))
         return 0;
-    sandbox->filter = plan->flags & CSANDBOX_SECCOMP ? descriptors[next++] : -1;
+    sandbox->filter = filter_at_start(plan) ? descriptors[next++] : -1;
     for (int i = 0; i < groups; i++)
         sandbox->cgroups[i] = descriptors[next++];
     sandbox->network = plan->flags & CSANDBOX_GIVEN_NETWORK ? descriptors[next++] : -1;
@@ -257,7 +264,7 @@ int csandbox_launch(void) {
     const struct csandbox_plan *plan = sandbox.plan;
     int passed[3 + CSANDBOX_MAX_CGROUPS], count = wanted_descriptors(plan);
     for (int i = 0; i < count; i++)
-        passed[i] = (plan->flags & CSANDBOX_SECCOMP ? CSANDBOX_SECCOMP_FD : CSANDBOX_CGROUP_FD) + i;
+        passed[i] = (filter_at_start(plan) ? CSANDBOX_SECCOMP_FD : CSANDBOX_CGROUP_FD) + i;
     csandbox_take(&sandbox, passed, count);
 
     // Under memory pressure of the whole host the sandbox goes before live. Inherited by everything inside.

@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <poll.h>
 #include <sys/epoll.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
 
 int csandbox_watch_new(void) {
     int epoll = epoll_create1(EPOLL_CLOEXEC);
@@ -28,6 +30,23 @@ int csandbox_watch_wait(int epoll, uint64_t *tokens, int capacity, int timeout_m
     for (int i = 0; i < count; i++)
         tokens[i] = events[i].data.u64;
     return count < 0 ? -errno : count;
+}
+
+int csandbox_watch_timer(double seconds) {
+    int timer = timerfd_create(CLOCK_BOOTTIME, TFD_CLOEXEC | TFD_NONBLOCK);
+    if (timer < 0)
+        return -errno;
+    if (!(seconds < 4e9))
+        seconds = 4e9;  // a century; more is no time_t's business
+    struct itimerspec once = {.it_value = {.tv_sec = (time_t)seconds}};
+    once.it_value.tv_nsec = (long)((seconds - (double)once.it_value.tv_sec) * 1e9);
+    if (once.it_value.tv_sec == 0 && once.it_value.tv_nsec == 0)
+        once.it_value.tv_nsec = 1;  // none would mean never
+    if (timerfd_settime(timer, 0, &once, NULL) == 0)
+        return timer;
+    int code = errno;
+    close(timer);
+    return -code;
 }
 
 int csandbox_watch_denied(struct csandbox_denied *denied) {

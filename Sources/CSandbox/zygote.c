@@ -30,7 +30,7 @@ struct stock {
 struct zygote {
     int agent;        // a pidfd; -1 where the kernel gives none
     int own_network;  // to return to after making another
-    uint32_t mapped_first, mapped_count;  // of the stocked user namespaces: the last plan's
+    uint32_t mapped_first, mapped_count;  // of the stocked user namespaces: the agent's own, then the last plan's
     struct stock users, networks;
     unsigned served;
 };
@@ -59,7 +59,7 @@ static int make_network(const struct zygote *zygote) {
     return made;
 }
 
-// Most zygotes of `grace run` make one sandbox; the first request finds a network, and who asks twice will ask again.
+// Most zygotes of `grace run` make one sandbox; the first request finds one of each, and who asks twice will ask again.
 static int goal(const struct zygote *zygote) { return zygote->served == 0 ? 1 : zygote->served == 1 ? 0 : stock_size; }
 
 static int wants(const struct zygote *zygote, const struct stock *stock) {
@@ -135,8 +135,8 @@ static void serve(struct zygote *zygote) {
         close(descriptors[i]);
 }
 
-int csandbox_zygote(void) {
-    struct zygote zygote = {.users.stopped = 1};  // until a plan says which map
+int csandbox_zygote(uint32_t mapped_first, uint32_t mapped_count) {
+    struct zygote zygote = {.mapped_first = mapped_first, .mapped_count = mapped_count};
     sigset_t all;
     sigfillset(&all);
     sigprocmask(SIG_SETMASK, &all, NULL);
@@ -145,7 +145,7 @@ int csandbox_zygote(void) {
     sigaction(SIGCHLD, &ignored, NULL);
     zygote.agent = (int)syscall(SYS_pidfd_open, getppid(), 0);
     zygote.own_network = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
-    zygote.networks.stopped = geteuid() != 0;
+    zygote.networks.stopped = zygote.users.stopped = geteuid() != 0;
     umask(022);
     prctl(PR_SET_NAME, "grace-zygote", 0, 0, 0);
     if (chdir("/") < 0)

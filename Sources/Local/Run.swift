@@ -25,6 +25,7 @@ package struct Run {
     }
 
     private func execute() async throws -> Int32 {
+        let ahead = HeadStart(helper: try SandboxEngine.locateHelper())
         let unfinished = Unfinished()
         let relay = try SignalRelay { unfinished.remove() }
         defer { relay.stop() }
@@ -32,9 +33,7 @@ package struct Run {
         unfinished.add(scratch)
         defer { try? Files.removeTree(scratch) }
         let engine = SandboxEngine(
-            cgroups: try? CgroupHost.detect(), cgroupParent: "grace", helper: try SandboxEngine.locateHelper(),
-            scratch: scratch, storedFilters: options.places.ownFilters, sweeps: false)
-        engine.warm(sweeping: true)
+            cgroups: try? CgroupHost.detect(), ahead: ahead, scratch: scratch, storedFilters: options.places.ownFilters)
         let effective = try profile()
         var line = Command(arguments: options.command)
         line.environment = Self.environment()
@@ -42,7 +41,10 @@ package struct Run {
         let specification = SandboxSpecification(
             profile: effective, masks: options.places.all, hostname: "grace", label: "run-\(getpid())")
         let begin = ContinuousClock.now
-        let result = try await engine.run(specification, line, signals: relay)
+        // While the command runs, and not while it is waited for.
+        let result = try await engine.run(specification, line, signals: relay) {
+            try? Threads.start("sweep") { engine.sweep() }
+        }
         let elapsed = (ContinuousClock.now - begin) / .seconds(1)
         if options.json || options.kpi != nil {
             let report = JSON.object([

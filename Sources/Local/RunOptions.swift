@@ -1,7 +1,7 @@
 package import Linux
 
 /// What was asked of `grace run`.
-package struct RunOptions: Equatable {
+package struct RunOptions: Equatable, Sendable {
     /// Where Grace's files lie.
     package var places: Places
     /// The sandbox profile's name.
@@ -17,13 +17,13 @@ package struct RunOptions: Equatable {
     /// The command and its arguments.
     package var command: [String] = []
 
-    package init(environment: [String: String]) { places = Places(environment: environment) }
+    package init(environment: (String) -> String?) { places = Places(variable: environment) }
 
     /// Reads a command line that is right: options (`--name value` or `--name=value`), `--`, the command. It takes no time, where a
     /// parser that can also explain what is wrong takes longer than most runs.
     ///
     /// - Returns: `nil` for everything that it does not understand, `--help` among it: that parser, in `grace-main`, is then asked.
-    package static func parse(_ words: [String], environment: [String: String]) -> RunOptions? {
+    package static func parse(_ words: [String], environment: (String) -> String?) -> RunOptions? {
         var options = RunOptions(environment: environment)
         var rest = words[...]
         while let word = rest.popFirst() {

@@ -7,7 +7,7 @@ import Sandbox
 /// becomes `grace-main` for everything else, so that `grace run` before a command costs little more than the sandbox does.
 @main
 enum Grace {
-    static func main() async {
+    static func main() {
         signal(SIGPIPE, SIG_IGN)
         let words = Array(CommandLine.arguments.dropFirst())
         do {
@@ -15,12 +15,14 @@ enum Grace {
             case "run":
                 // What it doesn't understand, and help, goes the long way.
                 let rest = Array(words.dropFirst())
-                if let options = RunOptions.parse(rest, environment: Processes.currentEnvironment()) {
-                    exit(try await Run.execute(options))
+                if let options = RunOptions.parse(rest, environment: Processes.variable) {
+                    exit(try SandboxEngine.alone { try await Run.execute(options) })
                 }
             case "try":
                 let options = try TryOptions.parse(Array(words.dropFirst()))
-                if !options.reachesBeyondTheFork { exit(try await TryCommand.execute(options, beyond: nil)) }
+                if !options.reachesBeyondTheFork {
+                    exit(try SandboxEngine.alone { try await TryCommand.execute(options, beyond: nil) })
+                }
             default: break
             }
             try becomeWhole()

@@ -6,12 +6,12 @@ import Testing
 /// The quick reading of `grace run`'s words: right ones as they are meant, everything else left to the parser that can explain.
 struct RunOptionsTests {
     private func parse(_ words: String...) -> RunOptions? {
-        RunOptions.parse(words, environment: ["GRACE_STATE_DIR": "/s", "GRACE_RUNTIME_DIR": "/r"])
+        RunOptions.parse(words, environment: { ["GRACE_STATE_DIR": "/s", "GRACE_RUNTIME_DIR": "/r"][$0] })
     }
 
     @Test func commandAndDefaults() throws {
         let options = try #require(parse("--", "cmd", "--json", "--", "x"))
-        var expected = RunOptions(environment: [:])
+        var expected = RunOptions { _ in nil }
         expected.places = Places(state: "/s", configuration: "/etc/grace", runtime: "/r")
         expected.command = ["cmd", "--json", "--", "x"]
         #expect(options == expected)
@@ -42,6 +42,6 @@ struct RunOptionsTests {
             ["stray", "--", "x"], ["--kpi", "-", "--", "x"], ["--version"], ["", "--", "x"], ["--=", "--", "x"],
         ])
     func left(words: [String]) {
-        #expect(RunOptions.parse(words, environment: [:]) == nil)
+        #expect(RunOptions.parse(words, environment: { _ in nil }) == nil)
     }
 }

@@ -49,7 +49,8 @@ struct StoredFilterTests {
             #expect(try Self.program(directory, SeccompPolicy(allow: ["@debug"])).compilations == 1)
             #expect(try Self.program(directory, SeccompPolicy(allow: ["@debug"], quiet: ["mount"])).compilations == 1)
             #expect(try Self.program(directory) { $0.library = "2.99.0" }.compilations == 1)
-            #expect(try Self.names(directory).count == 5)
+            #expect(try Self.program(directory) { $0.program = "another build" }.compilations == 1)
+            #expect(try Self.names(directory).count == 6)
             #expect(try Self.program(directory).compilations == 0)
         }
     }

@@ -120,6 +120,8 @@ int clinux_spawn(struct clinux_spawn *plan);
 void clinux_block_sigpipe(void);
 char **clinux_environment(void);
 int clinux_set_thread_name(const char *name);
+// The path of the program or library that holds an address, as the loader was given it; NULL: none.
+const char *clinux_object_of(const void *address);
 
 // Namespaces and sockets
 // Connects a TCP socket made in the network namespace `network` (-1: the caller's); the calling *thread* stays in that

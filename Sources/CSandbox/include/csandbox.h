@@ -3,8 +3,8 @@
 // A sandbox is made from these descriptors, in this order:
 //   the plan: one flat struct csandbox_plan with its strings behind it
 //   the control socket, SOCK_SEQPACKET
-//   the seccomp program (struct sock_filter[]), when CSANDBOX_SECCOMP is set
-//   the files (cgroup.procs, or version 1's tasks) to write "0" to, `cgroup_count` of them, unless CSANDBOX_LATE_CGROUPS is set
+//   the seccomp program (struct sock_filter[]), when CSANDBOX_SECCOMP is set, unless CSANDBOX_LATE is
+//   the files (cgroup.procs, or version 1's tasks) to write "0" to, `cgroup_count` of them, unless CSANDBOX_LATE is set
 //   a network namespace, when CSANDBOX_GIVEN_NETWORK is set
 //   the directory of the version-2 control group that PID 1 is born into, when CSANDBOX_SEATED is set
 //
@@ -55,7 +55,7 @@ enum csandbox_flags {
     CSANDBOX_QUIET_SERVICES = 1u << 5,
     CSANDBOX_LISTENER = 1u << 6,  // the filter reports calls: its listener is sent with CSANDBOX_LISTENING (Linux 5.0)
     CSANDBOX_GIVEN_NETWORK = 1u << 7,  // with CSANDBOX_OWN_NETWORK: the network namespace is there already
-    CSANDBOX_LATE_CGROUPS = 1u << 8,   // the files of control groups, any number, come in a CSANDBOX_JOIN; before it no command runs
+    CSANDBOX_LATE = 1u << 8,  // the seccomp program and the files of control groups, any number, come in a CSANDBOX_JOIN; PID 1 waits
     CSANDBOX_SHARED_TEMPORARY = 1u << 9,  // /tmp is the host's, seen through the layers, and not a fresh one
     CSANDBOX_SEATED = 1u << 10,  // PID 1 is born into a version-2 control group (CLONE_INTO_CGROUP, Linux 5.7)
 };
@@ -106,7 +106,7 @@ enum csandbox_message_type {
     CSANDBOX_RUN = 1,     // descriptors: struct csandbox_command in a memfd, then those it lists
     CSANDBOX_SIGNAL = 2,  // to a running command
     CSANDBOX_SOCKET = 3,  // asks for a TCP socket made in the sandbox's network; value: AF_INET or AF_INET6
-    CSANDBOX_JOIN = 4,    // descriptors: the files of control groups to join, with CSANDBOX_LATE_CGROUPS
+    CSANDBOX_JOIN = 4,    // with CSANDBOX_LATE; descriptors: the seccomp program, if any, then the files of control groups to join
     CSANDBOX_SPAWN = 5,   // to the zygote: a sandbox's descriptors; every answer comes over that sandbox's control socket
     // From the sandbox.
     CSANDBOX_READY = 16,    // descriptors: the root directory (O_PATH), the network namespace, the pid namespace's PID 1 as a pidfd
@@ -248,6 +248,8 @@ int csandbox_attend(int socket, struct csandbox_denied *denied);
 
 // A set of descriptors to wait for (epoll); -errno. Each is known by a token, which is answered for as long as it can be read.
 int csandbox_watch_new(void);
+// A descriptor that can be read once so many seconds have passed, those of a suspended host among them.
+int csandbox_watch_timer(double seconds);
 int csandbox_watch_add(int epoll, int descriptor, uint64_t token);
 int csandbox_watch_remove(int epoll, int descriptor);
 int csandbox_watch_wait(int epoll, uint64_t *tokens, int capacity, int timeout_ms);

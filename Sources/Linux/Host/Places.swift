@@ -16,11 +16,14 @@ public struct Places: Sendable, Equatable {
         self.runtime = runtime
     }
 
-    public init(environment: [String: String]) {
+    public init(environment: [String: String]) { self.init { environment[$0] } }
+
+    /// `variable` looks one up in the environment.
+    public init(variable: (String) -> String?) {
         self.init(
-            state: environment["GRACE_STATE_DIR"] ?? "/var/lib/grace",
-            configuration: environment["GRACE_CONFIG_DIR"] ?? "/etc/grace",
-            runtime: environment["GRACE_RUNTIME_DIR"] ?? "/run/grace")
+            state: variable("GRACE_STATE_DIR") ?? "/var/lib/grace",
+            configuration: variable("GRACE_CONFIG_DIR") ?? "/etc/grace",
+            runtime: variable("GRACE_RUNTIME_DIR") ?? "/run/grace")
     }
 
     /// Paths that no mission may touch and no sandbox may see.

@@ -173,7 +173,7 @@ public struct Poller: Sendable {
     }
 }
 
-/// A flag that can be polled for: once raised it stays.
+/// A flag that can be polled for: once raised it stays, until it is lowered.
 public struct StopFlag: Sendable {
     public let descriptor: Descriptor
 
@@ -182,5 +182,10 @@ public struct StopFlag: Sendable {
     public func raise() {
         var one: UInt64 = 1
         _ = descriptor.withRaw { clinux_write($0, &one, 8) }
+    }
+
+    public func lower() {
+        var count: UInt64 = 0
+        _ = descriptor.withRaw { clinux_read($0, &count, 8) }
     }
 }

@@ -68,6 +68,7 @@ package struct TryCommand {
 
     /// Runs `line`, or a shell, in the fork, then does what was asked for.
     private func run(_ line: String?, _ filter: PathFilter) async throws -> Int32 {
+        let ahead = HeadStart(helper: try SandboxEngine.locateHelper())
         let unfinished = Unfinished()
         let relay = try SignalRelay { unfinished.remove() }
         defer { relay.stop() }
@@ -76,7 +77,8 @@ package struct TryCommand {
                 try TryFork.open($0, orMake: options.action != .explore, over: options.lowers)
             } ?? TryFork.make(over: options.lowers, unfinished: unfinished)
         try fork.hide(options.hide)
-        let code = try await TryRun(fork: fork, places: Self.places, options: options).run(line, signals: relay)
+        let code = try await TryRun(fork: fork, places: Self.places, options: options, ahead: ahead).run(
+            line, signals: relay)
         relay.stop()
         switch options.ending {
         case .keep:

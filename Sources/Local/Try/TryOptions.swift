@@ -2,7 +2,7 @@ internal import Glibc
 package import Linux
 
 /// What was asked of `grace try`: the letters of binpash's `try`, read as getopts(1p) reads them.
-package struct TryOptions: Equatable {
+package struct TryOptions: Equatable, Sendable {
     /// What becomes of the fork when the command has ended.
     package enum Ending: Equatable {
         /// Show what changed and ask.

@@ -8,6 +8,7 @@ struct TryRun {
     let fork: TryFork
     let places: Places
     let options: TryOptions
+    let ahead: HeadStart
 
     /// The caller's own command with the caller's own rights over what it sees: the host's network unless told otherwise, no
     /// limits, and nothing that reaches beyond the sandbox.
@@ -25,14 +26,14 @@ struct TryRun {
     /// `signals` was made before the fork was.
     func run(_ line: String?, signals: SignalRelay) async throws -> Int32 {
         let scratch = fork.directory + "/scratch"
-        let engine = SandboxEngine(
-            cgroups: nil, helper: try SandboxEngine.locateHelper(), scratch: scratch, storedFilters: places.ownFilters)
-        engine.warm()
+        let engine = SandboxEngine(cgroups: nil, ahead: ahead, scratch: scratch, storedFilters: places.ownFilters)
         let specification = SandboxSpecification(
             profile: Self.profile(withoutNetwork: options.withoutNetwork, tracing: options.trace != nil),
             overlays: try fork.fork.overlays(for: .apply), masks: places.all + [fork.directory], hostname: hostName(),
             label: "try", sharesTemporary: true)
-        let (exit, _, fallbacks) = try await engine.run(specification, try command(line), signals: signals)
+        let (exit, _, fallbacks) = try await engine.run(specification, try command(line), signals: signals) {
+            try? Threads.start("sweep") { engine.sweep() }
+        }
         for fallback in fallbacks where fallback.feature == .mappedRoot {
             Terminal.error("this fork did without \(fallback.feature.rawValue): \(fallback.detail)")
         }

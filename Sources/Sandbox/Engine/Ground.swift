@@ -28,13 +28,36 @@ final class Ground: Sendable {
     }
     private let state = Mutex(State())
     private let ids = Mutex(IDs())
+    /// Found ahead, for the first view.
+    private enum Secrets {
+        case notLooked
+        case found([HiddenPath])
+        case used
+    }
+    private let secrets = Mutex(Secrets.notLooked)
+
+    /// Looks for the host's secrets ahead of the first view, which waits for it and takes them; does nothing after that.
+    func lookForSecrets() {
+        secrets.withLock { secrets in
+            if case .notLooked = secrets { secrets = .found(HostSecrets.found()) }
+        }
+    }
+
+    /// What ``lookForSecrets()`` found, once; `nil`: they have to be looked for.
+    func secretsFoundAhead() -> [HiddenPath]? {
+        secrets.withLock { secrets in
+            defer { secrets = .used }
+            if case .found(let found) = secrets { return found }
+            return nil
+        }
+    }
 
     /// The host's view with these paths hidden besides.
     func view(hiding paths: [String]) throws -> HostView {
         try state.withLock { state in
             try refresh(&state)
             if let known = state.views[paths] { return known }
-            let view = HostView.current(mounts: state.mounts, mask: paths)
+            let view = HostView.current(mounts: state.mounts, mask: paths, secrets: secretsFoundAhead())
             if state.views.count > 64 { state.views = [:] }
             state.views[paths] = view
             return view

@@ -60,11 +60,7 @@ final class Preparation {
         }
         try weighNetwork(mode)
         while true {
-            let filter = try engine.filters.program(
-                for: specification.profile.seccomp, capabilities: specification.profile.capabilities,
-                reporting: reporting)
-            let greeting = try await launch(
-                mode: mode, overlays: overlays, masks: view.masks.map(\.path), filter: filter)
+            let greeting = try await launch(mode: mode, overlays: overlays, masks: view.masks.map(\.path))
             switch greeting {
             case .ready(let descriptors) where descriptors.count == 3:
                 scratch.device?.descriptor.close()  // mounted now: it lives as long as the sandbox
@@ -73,7 +69,7 @@ final class Preparation {
                     specification.profile.network == .egress
                     ? try await Egress.open(
                         specification.profile.egress, sandbox: descriptors[1], outside: engine.outside) : nil
-                return Sandbox(
+                return try Sandbox(
                     specification: specification, cgroup: cgroup, fallbacks: fallbacks, channel: channel,
                     descriptors: descriptors, leftovers: leftovers, mode: mode, zygote: engine.zygote,
                     layersAreInMemory: scratch.device == nil && !hasLastingLayers, egress: egress,
@@ -163,7 +159,8 @@ final class Preparation {
     private func currentView() throws -> HostView {
         let masks = specification.masks + specification.profile.hide + [engine.scratch]
         guard specification.sharesTemporary else { return try engine.ground.view(hiding: masks) }
-        return HostView.current(mounts: try MountInfo.read(), mask: masks, fresh: fresh)
+        return HostView.current(
+            mounts: try MountInfo.read(), mask: masks, secrets: engine.ground.secretsFoundAhead(), fresh: fresh)
     }
 
     /// The range of ids that the mapping takes must be nobody's: a process of that user could signal the sandbox.
@@ -338,8 +335,13 @@ final class Preparation {
         if !missing.isEmpty { throw SandboxError.missing(missing) }
     }
 
+    private func filter() throws -> Descriptor {
+        try engine.filters.program(
+            for: specification.profile.seccomp, capabilities: specification.profile.capabilities, reporting: reporting)
+    }
+
     private func launch(
-        mode: csandbox_mode, overlays: [PlannedOverlay], masks: [String], filter: Descriptor
+        mode: csandbox_mode, overlays: [PlannedOverlay], masks: [String]
     ) async throws -> Channel.Greeting {
         var ends: [Int32] = [-1, -1]
         let made = csandbox_control_pair(&ends)
@@ -357,11 +359,13 @@ final class Preparation {
         ).write()
         let channel = try Channel(socket: ours)
         self.channel = channel
-        try engine.zygote.spawn([plan, theirs, filter] + joins + (seat.map { [$0] } ?? []), for: channel)
+        try engine.zygote.spawn(
+            [plan, theirs] + (late ? [] : [try filter()]) + joins + (seat.map { [$0] } ?? []), for: channel)
         theirs.close()
         if late {
+            // Meanwhile PID 1 mounts its layers.
             if cgroup == nil { try makeCgroup(privileged: true) }
-            channel.join(try cgroup?.joinDescriptors(seated: seat != nil) ?? [])
+            channel.join(try filter(), try cgroup?.joinDescriptors(seated: seat != nil) ?? [])
         }
         return await channel.greeting()
     }

@@ -10,15 +10,14 @@ extension SandboxEngine {
     /// (``SignalRelay``).
     ///
     /// `streams` are standard input, output and error; `extra` further descriptors, by the number that the command finds each at;
-    /// `signals` is a relay that the caller made before; `sandbox` is called once it runs, for sampling.
+    /// `signals` is a relay that the caller made before; `begun` is called once the command runs.
     ///
     /// - Returns: how the command ended, how its sandbox did, and what it had to do without.
     /// - Throws: ``SandboxError`` when the sandbox or the command cannot be started.
     public func run(
         _ specification: SandboxSpecification, _ command: Command,
         streams: (stdin: Stdio, stdout: Stdio, stderr: Stdio) = (.inherit, .inherit, .inherit),
-        extra: [Int32: Descriptor] = [:], signals: SignalRelay? = nil,
-        sandbox observe: (@Sendable (Sandbox, SandboxProcess) async -> Void)? = nil
+        extra: [Int32: Descriptor] = [:], signals: SignalRelay? = nil, begun: () -> Void = {}
     ) async throws -> (exit: ProcessExit, outcome: SandboxOutcome, fallbacks: [FeatureStatus]) {
         let relay = try signals ?? SignalRelay()
         defer { if signals == nil { relay.stop() } }
@@ -29,12 +28,11 @@ extension SandboxEngine {
             let process = try await sandbox.spawn(
                 command, streams: [streams.stdin, streams.stdout, streams.stderr], extra: extra, foreground: terminal)
             relay.began { process.channel.signal(id: process.id, $0, group: true) }
-            async let observed: Void? = observe?(sandbox, process)
+            begun()
             let exit = try await process.wait()
             relay.ended()
             if terminal { _ = csandbox_take_terminal(0, 0) }
             let outcome = try await sandbox.end()
-            _ = await observed
             return (exit, outcome, sandbox.fallbacks)
         } catch {
             _ = try? await sandbox.end()

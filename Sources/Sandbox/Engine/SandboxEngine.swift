@@ -28,7 +28,7 @@ public final class SandboxEngine: Sendable {
     /// What sandboxes are forked from.
     let zygote: Zygote
     /// What is known of the host.
-    let ground = Ground()
+    let ground: Ground
     /// What was started ahead.
     let pool = Pool()
     /// Compiled system-call filters.
@@ -63,10 +63,22 @@ public final class SandboxEngine: Sendable {
             canReport: { csandbox_can_report() }, sweeps: sweeps)
     }
 
+    /// As above, from what was begun before: then what killed agents left is removed by ``sweep()`` alone.
+    public convenience init(
+        cgroups: CgroupHost?, cgroupParent: String = "grace", ahead: HeadStart, scratch: String,
+        storedFilters: String? = nil
+    ) {
+        self.init(
+            cgroups: cgroups, cgroupParent: cgroupParent, helper: ahead.zygote.helper, scratch: scratch,
+            filters: storedFilters.map { FilterCache(stored: StoredFilters(directory: $0)) } ?? .shared,
+            canReport: { csandbox_can_report() }, sweeps: false, ahead: ahead)
+    }
+
     init(
         cgroups: CgroupHost?, cgroupParent: String, helper: String, scratch: String,
         outside: EgressOutside = EgressOutside(), filters: FilterCache, canReport: @escaping @Sendable () -> Int32,
-        mapsRoot: Bool = true, sweeps: Bool = true, weaken: (@Sendable (inout csandbox_plan) -> Void)? = nil
+        mapsRoot: Bool = true, sweeps: Bool = true, ahead: HeadStart? = nil,
+        weaken: (@Sendable (inout csandbox_plan) -> Void)? = nil
     ) {
         self.mapsRoot = mapsRoot
         self.weaken = weaken
@@ -75,7 +87,8 @@ public final class SandboxEngine: Sendable {
         self.cgroupParent = cgroupParent
         self.helper = helper
         self.scratch = scratch
-        zygote = Zygote(helper: helper)
+        zygote = ahead?.zygote ?? Zygote(helper: helper)
+        ground = ahead?.ground ?? Ground()
         self.filters = filters
         self.canReport = canReport
         if sweeps { sweep() }
@@ -85,18 +98,6 @@ public final class SandboxEngine: Sendable {
     public func sweep() {
         Scratch.sweep(scratch)
         cgroups?.sweep(below: cgroupParent, where: Scratch.isAbandoned)
-    }
-
-    /// Begins, on a thread of its own, what the first sandbox waits for and needs no specification: the process that sandboxes are
-    /// forked from, and the question whether anybody has the ids that root inside is mapped to.
-    ///
-    /// - Parameter sweeping: Whether that thread calls ``sweep()`` afterwards; nobody waits for it.
-    public func warm(sweeping: Bool = false) {
-        try? Threads.start("warm") { [self] in
-            zygote.warm()
-            if mapsRoot, geteuid() == 0 { _ = try? ground.taken(from: PlanWriter.mappedFirst) }
-            if sweeping { sweep() }
-        }
     }
 
     deinit {
@@ -151,7 +152,7 @@ public final class SandboxEngine: Sendable {
             let stale = pool.evict(generation)
             if !stale.isEmpty { Task { for sandbox in stale { _ = try? await sandbox.end() } } }
             if let ready = pool.take(specification, generation) {
-                ready.startClock()
+                try ready.startClock()
                 return ready
             }
         }

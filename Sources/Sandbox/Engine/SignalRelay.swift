@@ -9,7 +9,7 @@ internal import Synchronization
 /// second one ends the caller: so nothing that hangs can hold it. What the caller ignores, as under nohup(1) or in the background of a
 /// shell without job control, stays ignored.
 ///
-/// By a handler and a pipe that the sandboxes' own thread reads: libdispatch's sources would start threads for it.
+/// By a handler and a pipe that a thread of its own reads: whatever hangs, the caller's thread among it, signals are taken.
 public final class SignalRelay: Sendable {
     private enum Phase {
         case before(cleanUp: @Sendable () -> Void)
@@ -116,19 +116,17 @@ public final class SignalRelay: Sendable {
         guard pipeEnd < 0 else { return }
         var ends: [Int32] = [-1, -1]
         guard pipe(&ends) == 0 else { throw SystemError(call: "pipe", subject: "signals", code: errno) }
-        for end in ends {
-            _ = fcntl(end, F_SETFD, FD_CLOEXEC)
-            _ = fcntl(end, F_SETFL, O_NONBLOCK)
-        }
+        for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
+        _ = fcntl(ends[1], F_SETFL, O_NONBLOCK)
         let readEnd = Descriptor(owning: ends[0])
         let writeEnd = Descriptor(owning: ends[1])
-        try Watcher.shared.get().watch(readEnd) {
+        try Threads.start("signals") {
             var number: UInt8 = 0
-            while readEnd.withRaw({ read($0, &number, 1) }) == 1 {
+            while true {
+                guard readEnd.withRaw({ read($0, &number, 1) }) == 1 else { continue }
                 let relays = shared.withLock { Array($0.relays.values) }
                 for relay in relays { relay(Int32(number)) }
             }
-            return .again
         }
         pipeEnd = writeEnd.release()
     }

@@ -137,8 +137,10 @@ final class Channel: Sendable {
         _ = socket.withRaw { csandbox_shut($0) }
     }
 
-    /// Hands over the control groups that everything inside is to join: what a plan with CSANDBOX_LATE_CGROUPS waits for.
-    func join(_ cgroups: [Descriptor]) { _ = send(type: CSANDBOX_JOIN, id: 0, descriptors: cgroups) }
+    /// Hands over the filter and the control groups that everything inside is to join: what a plan with CSANDBOX_LATE waits for.
+    func join(_ filter: Descriptor, _ cgroups: [Descriptor]) {
+        _ = send(type: CSANDBOX_JOIN, id: 0, descriptors: [filter] + cgroups)
+    }
 
     /// Returns once everything inside is gone.
     func finished() async {

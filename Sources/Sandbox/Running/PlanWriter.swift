@@ -18,7 +18,7 @@ struct PlanWriter {
     /// Whether the filter reports denied calls.
     var reporting = false
     var scratch = ScratchPlan()
-    /// Whether the control groups are handed over later.
+    /// Whether the filter and the control groups are handed over later.
     var late = false
     /// Whether PID 1 is born into a version-2 control group.
     var seated = false
@@ -38,7 +38,7 @@ struct PlanWriter {
         // A setuid program of live would be a door where root is not mapped: there it stays shut.
         if profile.noNewPrivileges || mode != CSANDBOX_MAPPED { plan.flags |= CSANDBOX_NO_NEW_PRIVS.rawValue }
         if profile.quietServices { plan.flags |= CSANDBOX_QUIET_SERVICES.rawValue }
-        if late { plan.flags |= CSANDBOX_LATE_CGROUPS.rawValue }
+        if late { plan.flags |= CSANDBOX_LATE.rawValue }
         if seated { plan.flags |= CSANDBOX_SEATED.rawValue }
         if specification.sharesTemporary { plan.flags |= CSANDBOX_SHARED_TEMPORARY.rawValue }
         if reporting { plan.flags |= CSANDBOX_LISTENER.rawValue }

@@ -33,9 +33,15 @@ public final class Sandbox: Sendable {
     private struct State {
         var breach: Breach?
         var diskFull = false
-        var timer: Task<Void, Never>?
+        /// What ``Watcher/forget(_:)`` takes.
+        var timer: UInt64?
         var started = ContinuousClock.now
-        var ending: Task<Result<SandboxOutcome, any Error>, Never>?
+        var ending = Ending.notYet
+    }
+    private enum Ending {
+        case notYet
+        case underway(waiting: [CheckedContinuation<Result<SandboxOutcome, any Error>, Never>])
+        case over(Result<SandboxOutcome, any Error>)
     }
     private let state = Mutex(State())
 
@@ -43,7 +49,7 @@ public final class Sandbox: Sendable {
         specification: SandboxSpecification, cgroup: Cgroup?, fallbacks: [FeatureStatus], channel: Channel,
         descriptors: [Descriptor], leftovers: [String], mode: csandbox_mode, zygote: Zygote,
         layersAreInMemory: Bool, egress: Egress? = nil, holds: [Descriptor] = []
-    ) {
+    ) throws {
         self.holds = holds
         self.zygote = zygote
         self.egress = egress
@@ -58,20 +64,23 @@ public final class Sandbox: Sendable {
         mapped = mode == CSANDBOX_MAPPED
         singleUser = mode == CSANDBOX_USER
         self.layersAreInMemory = layersAreInMemory
-        startClock()
+        try startClock()
     }
 
     /// Its time begins now.
-    func startClock() {
-        let seconds = specification.profile.limits.time
-        let timer = seconds.map { seconds in
-            Task { [weak self] in
-                try? await Task.sleep(for: .seconds(seconds))
-                if !Task.isCancelled { self?.break(.timeout) }
+    ///
+    /// - Throws: `SystemError` where it can't be limited.
+    func startClock() throws {
+        stopClock()
+        let timer = try specification.profile.limits.time.map { seconds in
+            let made = csandbox_watch_timer(seconds)
+            guard made >= 0 else { throw SystemError(call: "timerfd", subject: "limits.time", code: -made) }
+            return try Watcher.shared.get().watch(Descriptor(owning: made)) { [weak self] in
+                self?.break(.timeout)
+                return .done
             }
         }
         state.withLock { state in
-            state.timer?.cancel()
             state.timer = timer
             state.started = .now
         }
@@ -79,17 +88,18 @@ public final class Sandbox: Sendable {
 
     /// Its time stands still: it waits for its user.
     func stopClock() {
-        state.withLock { state in
-            state.timer?.cancel()
-            state.timer = nil
+        let timer = state.withLock { state in
+            defer { state.timer = nil }
+            return state.timer
         }
+        if let timer { try? Watcher.shared.get().forget(timer) }
     }
 
     /// Whether everything inside is gone.
     var hasEnded: Bool { channel.hasEnded }
 
     deinit {
-        state.withLock { $0.timer?.cancel() }
+        stopClock()
         channel.close()
         egress?.stop.raise()
     }
@@ -196,20 +206,40 @@ public final class Sandbox: Sendable {
     ///
     /// - Throws: when something is left that could not be removed.
     public func end() async throws -> SandboxOutcome {
-        let ending = state.withLock { state in
-            if let ending = state.ending { return ending }
-            state.timer?.cancel()
-            // A task of its own: the caller's cancellation must not leave half a sandbox.
-            let ending = Task { [self] () -> Result<SandboxOutcome, any Error> in
-                do { return .success(try await finish()) } catch { return .failure(error) }
-            }
-            state.ending = ending
-            return ending
+        let isFirst = state.withLock { state in
+            guard case .notYet = state.ending else { return false }
+            state.ending = .underway(waiting: [])
+            return true
         }
-        return try await ending.value.get()
+        guard isFirst else { return try await ended().get() }
+        let result: Result<SandboxOutcome, any Error>
+        do { result = .success(try await finish()) } catch { result = .failure(error) }
+        let waiting = state.withLock { state in
+            defer { state.ending = .over(result) }
+            if case .underway(let waiting) = state.ending { return waiting }
+            return []
+        }
+        for other in waiting { other.resume(returning: result) }
+        return try result.get()
     }
 
+    private func ended() async -> Result<SandboxOutcome, any Error> {
+        await withCheckedContinuation { continuation in
+            let result = state.withLock { state -> Result<SandboxOutcome, any Error>? in
+                switch state.ending {
+                case .over(let result): return result
+                case .underway(let waiting): state.ending = .underway(waiting: waiting + [continuation])
+                case .notYet: break  // whoever asks has seen another state
+                }
+                return nil
+            }
+            if let result { continuation.resume(returning: result) }
+        }
+    }
+
+    /// To its end whatever happens to the task that calls it: nothing here asks whether that was cancelled, or half a sandbox would be left.
     private func finish() async throws -> SandboxOutcome {
+        stopClock()
         noteFullLayers()
         channel.close()
         try? Processes.sendSignal(first, 9)

@@ -17,7 +17,8 @@ final class Zygote: Sendable {
         var death: String?
     }
 
-    private let helper: String
+    /// The path of `grace-sandbox`.
+    let helper: String
     private let state = Mutex(State())
 
     init(helper: String) { self.helper = helper }
@@ -78,7 +79,8 @@ final class Zygote: Sendable {
         let theirs = Descriptor(owning: ends[1])
         let (pid, pidfd) = try withExtendedLifetime(theirs) {
             try Processes.spawnHeld(
-                helper, arguments: ["zygote"], environment: [:], descriptors: [(2, 2), (3, theirs.raw)])
+                helper, arguments: ["zygote", "\(PlanWriter.mappedFirst)", "\(PlanWriter.mappedCount)"],
+                environment: [:], descriptors: [(2, 2), (3, theirs.raw)])
         }
         state.socket = ours
         state.pid = pid

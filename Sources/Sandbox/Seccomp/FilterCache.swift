@@ -30,24 +30,24 @@ final class FilterCache: Sendable {
         let key = Key(policy: policy, capabilities: held, reporting: reporting)
         return try compiled.withLock { compiled in
             if let known = compiled[key] { return try known.duplicate() }
-            let file = try make(FilterPlan(policy, capabilities: held), policy, reporting)
+            let file = try make(StoredFilters.Source(policy: policy, capabilities: held, reporting: reporting))
             compiled[key] = file
             return try file.duplicate()
         }
     }
 
-    private func make(_ plan: FilterPlan, _ policy: SeccompPolicy, _ reporting: Bool) throws -> Descriptor {
-        try SeccompCompiler.check(plan)
-        if let program = stored?.program(for: plan, reporting: reporting) {
+    private func make(_ source: StoredFilters.Source) throws -> Descriptor {
+        if let program = stored?.program(for: source) {
             let file = try Descriptor.memory(name: "grace-seccomp")
             try Files.write(file, program)
             return file
         }
-        observe(policy)
-        let file = try SeccompCompiler.compile(plan, reporting: reporting)
+        observe(source.policy)
+        let plan = FilterPlan(source.policy, capabilities: source.capabilities)
+        let file = try SeccompCompiler.compile(plan, reporting: source.reporting)
         if let stored {
             let length = Int(try Files.status(of: file).size)
-            stored.store(try Files.pread(file, count: length, offset: 0), for: plan, reporting: reporting)
+            stored.store(try Files.pread(file, count: length, offset: 0), for: source)
         }
         return file
     }

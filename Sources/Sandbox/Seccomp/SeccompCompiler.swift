@@ -41,7 +41,7 @@ enum SeccompCompiler {
     }
 
     /// - Throws: ``SandboxError`` where the sandbox could not even start under this filter.
-    static func check(_ plan: FilterPlan) throws {
+    private static func check(_ plan: FilterPlan) throws {
         guard let missing = plan.missingEssential else { return }
         throw SandboxError.invalid(
             "The sandbox's filter denies “\(missing)”, which its own process 1 needs to start and end commands; allow it."
@@ -52,7 +52,7 @@ enum SeccompCompiler {
     private static let notify: UInt32 = 0x7fc0_0000  // SCMP_ACT_NOTIFY
     private static func fail(_ code: Int32) -> UInt32 { 0x0005_0000 | UInt32(code) }  // SCMP_ACT_ERRNO
 
-    static func code(_ action: FilterPlan.Action, _ reporting: Bool) -> UInt32 {
+    private static func code(_ action: FilterPlan.Action, _ reporting: Bool) -> UInt32 {
         switch action {
         case .allow: 0x7fff_0000
         case .log: 0x7ffc_0000
@@ -64,7 +64,7 @@ enum SeccompCompiler {
         }
     }
 
-    static func comparison(_ comparison: FilterPlan.Condition.Comparison) -> scmp_compare {
+    private static func comparison(_ comparison: FilterPlan.Condition.Comparison) -> scmp_compare {
         switch comparison {
         case .notEqual: SCMP_CMP_NE
         case .less: SCMP_CMP_LT

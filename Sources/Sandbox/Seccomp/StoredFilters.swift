@@ -7,7 +7,8 @@ internal import Linux
 /// Compiled filters that outlive the process: a command that runs in one sandbox and ends takes less time than libseccomp does for
 /// its filter.
 ///
-/// A program is found by everything it depends on: the whole plan, the guards before it, the very library and the architecture.
+/// A program is found by everything it depends on: the policy as it was asked for, the very program that makes filters of it, and the
+/// very library.
 /// It is used only from a directory and a file that are this user's and that nobody else may write to, and only under the name it was
 /// stored by; whatever is wrong with them, the filter is compiled as if there were none.
 struct StoredFilters: Sendable {
@@ -15,31 +16,44 @@ struct StoredFilters: Sendable {
     let directory: String
     /// Which libseccomp it is.
     var library = Self.libseccomp
+    /// Which program of Grace's it is: another one may make another filter of the same policy.
+    var program = Self.own
     var user = geteuid()
 
-    /// Goes up when ``SeccompCompiler`` makes other programs of the same plan.
-    private static let revision = 1
+    /// What a filter is made of.
+    struct Source {
+        var policy: SeccompPolicy
+        /// Those that matter to it, sorted.
+        var capabilities: [String]
+        var reporting: Bool
+    }
+
     /// The kernel takes no more (BPF_MAXINSNS, linux/bpf_common.h), eight bytes each.
     private static let largest = 4096 * 8
     /// As many profiles as a host may have; more are those of older libraries and profiles that were changed.
     static let most = 64
 
-    /// Its version, and its file: a distribution's update keeps the version.
+    /// Its version, and the file that it was loaded from: a distribution's update keeps the version.
     private static let libseccomp: String = {
-        var text = "unknown"
-        if let version = seccomp_version()?.pointee { text = "\(version.major).\(version.minor).\(version.micro)" }
-        guard
-            let file = (try? Files.readString("/proc/self/maps"))?.split(separator: "\n")
-                .first(where: { $0.contains("/libseccomp.so") })?.split(separator: " ").last,
-            let status = try? Files.status(String(file))
-        else { return text }
-        return "\(text) \(status.inode) \(status.size) \(status.changed)"
+        guard let version = seccomp_version() else { return "unknown" }
+        let text = "\(version.pointee.major).\(version.pointee.minor).\(version.pointee.micro)"
+        // The number it answers lies in its own data.
+        return "\(text) \(Processes.object(holding: version).flatMap(stamp) ?? "")"
     }()
+    private static let own = stamp("/proc/self/exe") ?? ""
 
-    /// The program of a plan; `nil` where none is stored, or none that can be trusted.
-    func program(for plan: FilterPlan, reporting: Bool) -> Data? {
-        let known = key(plan, reporting)
-        guard let place = try? Files.open(directory, flags: O_DIRECTORY | O_NOFOLLOW), isOurs(place, .directory),
+    /// A file as it is: another one in its place, or written to it, has another stamp.
+    private static func stamp(_ path: String) -> String? {
+        guard let file = try? Files.open(path, flags: Files.Flag.path), let status = try? Files.status(of: file) else {
+            return nil
+        }
+        return "\(status.inode) \(status.size) \(status.changed.seconds).\(status.changed.nanoseconds)"
+    }
+
+    /// The program of a policy; `nil` where none is stored, or none that can be trusted.
+    func program(for source: Source) -> Data? {
+        guard let known = try? key(source),
+            let place = try? Files.open(directory, flags: O_DIRECTORY | O_NOFOLLOW), isOurs(place, .directory),
             let file = try? Files.open(Digest(of: known).hex, flags: O_NOFOLLOW | O_NONBLOCK, at: place),
             isOurs(file, .file),
             let content = try? Files.read(file, limit: Self.largest + 32), content.count > 32, content.count % 8 == 0
@@ -49,7 +63,7 @@ struct StoredFilters: Sendable {
     }
 
     /// Keeps a program for the next time. Where that can't be, the next time compiles it again.
-    func store(_ program: Data, for plan: FilterPlan, reporting: Bool) {
+    func store(_ program: Data, for source: Source) {
         do {
             // The one above it is others' as well.
             try Files.makeDirectory(BytePath(directory).parent, mode: 0o755, intermediate: true)
@@ -61,7 +75,7 @@ struct StoredFilters: Sendable {
                 let here = "/proc/self/fd/\(place.raw)"
                 let names = try Files.entries(of: place)
                 if names.count >= Self.most { for name in names { try? Files.unlink(BytePath(here).appending(name)) } }
-                let known = key(plan, reporting)
+                let known = try key(source)
                 try Files.writeAtomically(
                     "\(here)/\(Digest(of: known).hex)", Self.seal(known, program) + program, mode: 0o600)
             }
@@ -71,27 +85,27 @@ struct StoredFilters: Sendable {
     /// Before each program: what it is a program of, and that it is whole.
     private static func seal(_ known: Data, _ program: Data) -> Data { Digest(of: known + program).bytes }
 
-    /// Everything that the program depends on.
-    private func key(_ plan: FilterPlan, _ reporting: Bool) -> Data {
-        var known: [UInt8] = Array("grace-seccomp \(Self.revision) libseccomp \(library)\0".utf8)
-        func add(_ number: some FixedWidthInteger) { withUnsafeBytes(of: number.littleEndian) { known += $0 } }
-        add(seccomp_arch_native())
-        add(SeccompCompiler.code(.report, reporting))
-        add(SeccompCompiler.code(plan.standard, reporting))
-        let guards = FilterGuards.instructions(architecture: seccomp_arch_native(), denied: 0)
-        guards.withUnsafeBytes { known += $0 }
-        for rule in plan.rules {
-            known += rule.call.utf8
-            known.append(0)
-            add(SystemCalls.number(of: rule.call) ?? -1)
-            add(SeccompCompiler.code(rule.action, reporting))
-            add(rule.conditions.count)
-            for one in rule.conditions {
-                add(one.index)
-                add(SeccompCompiler.comparison(one.comparison).rawValue)
-                add(one.value)
-                add(one.second)
+    /// Everything that the program depends on: Grace's own lists and what is made of them by the program that runs, the rest by name.
+    private func key(_ source: Source) throws -> Data {
+        var known: [UInt8] = Array(
+            "grace-seccomp \(program) libseccomp \(library) reporting \(source.reporting)\0".utf8)
+        func add(_ names: [String]) {
+            known += "\(names.count)\0".utf8
+            for name in names {
+                known += name.utf8
+                known.append(0)
             }
+        }
+        let policy = source.policy
+        add(policy.allow)
+        add(policy.deny)
+        add(policy.quiet)
+        if let file = policy.file {
+            // Which of its rules apply depends on these too.
+            add(source.capabilities)
+            let kernel = KernelVersion.running
+            known += "\(kernel.major).\(kernel.minor)\0".utf8
+            known += try file.json.canonical
         }
         return Data(known)
     }

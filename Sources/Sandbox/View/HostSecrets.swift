@@ -76,14 +76,17 @@ enum HostSecrets {
             }
     }
 
+    /// The first names of ``personal``'s paths, in its order.
+    private static let firstNames = personal.map { String(decoding: $0.path.utf8.prefix { $0 != 47 }, as: UTF8.self) }
+
     private static func personal(in home: String, root: String) -> [HiddenPath] {
         let names = Set(((try? Files.entries(root + home)) ?? []).map { String(decoding: $0, as: UTF8.self) })
-        return personal.filter { path, _ in
-            let first = path.prefix { $0 != "/" }
-            guard names.contains(String(first)) else { return false }
-            return path.utf8.count == first.utf8.count
+        return personal.indices.filter { index in
+            guard names.contains(firstNames[index]) else { return false }
+            let path = personal[index].path
+            return path.utf8.count == firstNames[index].utf8.count
                 || (try? Files.status("\(root)\(home)/\(path)")).flatMap { $0 } != nil
-        }.map { HiddenPath(path: "\(home)/\($0.path)", why: "somebody's \($0.why)") }
+        }.map { HiddenPath(path: "\(home)/\(personal[$0].path)", why: "somebody's \(personal[$0].why)") }
     }
 
     /// Home directories: those of passwd, and whatever lies in `/home`, where users of other directories (LDAP) have theirs.

@@ -24,7 +24,7 @@ struct RunCommand: AsyncParsableCommand {
     @Argument(parsing: .postTerminator, help: "The command and its arguments, after --.") var command: [String]
 
     func run() async throws {
-        var options = RunOptions(environment: Processes.currentEnvironment())
+        var options = RunOptions(environment: Processes.variable)
         options.places = placesOptions.places
         options.profile = profile
         options.profiles = profiles
