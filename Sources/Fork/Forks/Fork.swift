@@ -44,6 +44,9 @@ public final class Fork: Sendable {
     /// When the fork was made. What live stamped before is what the fork sees.
     public var created: FileTime { record.created }
 
+    /// Returns once what live does has later times than the fork; at most 10 ms after it was made.
+    public func awaitLaterTimes() { ForkRecord.waitForTick(after: record.created) }
+
     /// The live mounts that the fork overlays.
     public var mountPoints: [String] { record.mounts }
 

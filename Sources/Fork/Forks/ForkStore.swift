@@ -36,9 +36,13 @@ public struct ForkStore: Sendable {
     ///     sandbox that is to run over it refuses or records that, as its profile says.
     ///   - others: Forks that are to be laid below it (``Fork/lay(_:asChange:)``): what live did since the first of them began is
     ///     later than this one, too.
+    ///   - lasting: Whether the fork outlives a loss of power. One that doesn't is there sooner, and
+    ///     ``Fork/awaitLaterTimes()`` comes before the first command in it.
     /// - Returns: The fork.
     /// - Throws: ``ForkError/alreadyExists(id:directory:)``, ``ForkError/badIdentifier(_:)``, `SystemError`.
-    public func create(id: String, disk: DiskLimit? = nil, over others: [Fork] = []) throws -> Fork {
+    public func create(id: String, disk: DiskLimit? = nil, over others: [Fork] = [], lasting: Bool = true) throws
+        -> Fork
+    {
         let directory = try directory(of: id)
         try Files.makeDirectory(root, mode: 0o700, intermediate: true)
         do {
@@ -60,8 +64,8 @@ public struct ForkStore: Sendable {
                 try Files.makeDirectory("\(directory)/\(ForkRecord.directoryName(of: mount))", mode: 0o700)
             }
             // Last: a directory without its record is a fork that never was, and `discard` takes it away.
-            try Files.writeAtomically("\(directory)/fork.json", JSON(encoding: record).canonical)
-            ForkRecord.waitForTick(after: begun)
+            try Files.writeAtomically("\(directory)/fork.json", JSON(encoding: record).canonical, durable: lasting)
+            if lasting { ForkRecord.waitForTick(after: begun) }
             return Fork(directory: directory, record: record)
         } catch {
             try? discard(id: id)

@@ -6,9 +6,10 @@ extension Files {
     /// Puts `data` at `path` so that a reader, and a host that lost power, sees the old content or the new, nothing between:
     /// a temporary file beside it, fsync, rename, fsync of the directory.
     ///
-    /// A symbolic link at `path` is replaced, not followed.
-    public static func writeAtomically(_ path: some FilePath, _ data: some ContiguousBytes, mode: UInt32 = 0o600) throws
-    {
+    /// A symbolic link at `path` is replaced, not followed. What is not `durable` may be gone, or empty, after a loss of power.
+    public static func writeAtomically(
+        _ path: some FilePath, _ data: some ContiguousBytes, mode: UInt32 = 0o600, durable: Bool = true
+    ) throws {
         let target = path.bytePath
         let directory = target.parent
         let name = Array(".\(UInt64.random(in: .min ... .max)).tmp".utf8)
@@ -19,13 +20,13 @@ extension Files {
             // The umask must not decide the mode of a file that another process reads.
             try SystemError.check(
                 descriptor.withRaw { clinux_fchmod($0, mode) }, "fchmod", temporary.display)
-            try fsync(descriptor, subject: temporary.display)
+            if durable { try fsync(descriptor, subject: temporary.display) }
             try rename(temporary, target)
         } catch {
             try? unlink(temporary)
             throw error
         }
-        try fsyncDirectory(directory)
+        if durable { try fsyncDirectory(directory) }
     }
 
     /// Adds `data` at the end of `path`, making the file where it is missing.

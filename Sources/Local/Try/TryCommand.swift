@@ -74,8 +74,9 @@ package struct TryCommand {
         defer { relay.stop() }
         let fork =
             try options.directory.map {
-                try TryFork.open($0, orMake: options.action != .explore, over: options.lowers)
-            } ?? TryFork.make(over: options.lowers, unfinished: unfinished)
+                try TryFork.open(
+                    $0, orMake: options.action != .explore, over: options.lowers, secrets: ahead.secrets())
+            } ?? TryFork.make(over: options.lowers, unfinished: unfinished, secrets: ahead.secrets())
         try fork.hide(options.hide)
         let code = try await TryRun(fork: fork, places: Self.places, options: options, ahead: ahead).run(
             line, signals: relay)

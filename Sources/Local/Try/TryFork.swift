@@ -1,7 +1,7 @@
 package import Fork
 internal import Glibc
 internal import Linux
-internal import Sandbox
+package import Sandbox
 
 /// The directory of one fork: `fork/` is the fork's own, `blobs/` the contents of its changes, `scratch/` the sandbox's, and
 /// `upperdir` leads to what was written in the root's file system, where users of `try` look for it.
@@ -20,9 +20,10 @@ package struct TryFork {
     /// - Parameters:
     ///   - lowers: Directories of forks that it lies over.
     ///   - unfinished: Where the directory is noted as soon as it is there.
+    ///   - secrets: The host's, where they are known.
     /// - Returns: The fork.
     /// - Throws: ``Failure`` where no directory can hold one; `SystemError`, `ForkError`.
-    static func make(over lowers: [String] = [], unfinished: Unfinished) throws -> TryFork {
+    static func make(over lowers: [String] = [], unfinished: Unfinished, secrets: [HiddenPath]) throws -> TryFork {
         let below = try lowers.map { try open($0) }
         let wanted = Processes.variable("TMPDIR") ?? "/tmp"
         // overlayfs takes neither an overlay nor a network file system as upper layer.
@@ -42,7 +43,7 @@ package struct TryFork {
             let path = "\(parent)/tmp.\(String(letters))\(suffix)"
             if mkdir(path, 0o700) == 0 {
                 unfinished.add(path)
-                var made = try TryFork(making: path, over: below)
+                var made = try TryFork(making: path, over: below, secrets: secrets)
                 made.isOwnDirectory = true
                 return made
             }
@@ -59,7 +60,9 @@ package struct TryFork {
     /// The fork in `directory`; with `orMake` a new one where the directory holds none.
     ///
     /// - Throws: ``Failure`` with code 2 where there is no such directory, 1 where it can't be used.
-    package static func open(_ directory: String, orMake: Bool = false, over lowers: [String] = []) throws -> TryFork {
+    package static func open(
+        _ directory: String, orMake: Bool = false, over lowers: [String] = [], secrets: [HiddenPath]? = nil
+    ) throws -> TryFork {
         guard !directory.isEmpty, let real = try? resolved(directory), (try? Files.status(real)?.isDirectory) == true
         else { throw Failure("could not find sandbox directory '\(directory)'", code: 2) }
         if try Files.status(real + "/fork") == nil {
@@ -73,7 +76,7 @@ package struct TryFork {
                 throw Failure(
                     "could not find a fork in '\(directory)': run grace try -N '\(directory)' CMD first", code: 1)
             }
-            return try TryFork(making: real, over: lowers.map { try open($0) })
+            return try TryFork(making: real, over: lowers.map { try open($0) }, secrets: secrets)
         }
         guard lowers.isEmpty else {
             throw Failure(
@@ -103,13 +106,17 @@ package struct TryFork {
         self.lock = lock
     }
 
-    private init(making directory: String, over lowers: [TryFork], asChange: Bool = false) throws {
+    private init(
+        making directory: String, over lowers: [TryFork], asChange: Bool = false, secrets: [HiddenPath]? = nil
+    ) throws {
         lock = try Self.take(directory)
         self.directory = directory
         let view = HostView.current(
-            mounts: try MountInfo.read(), mask: [directory],
+            mounts: try MountInfo.read(), mask: [directory], secrets: secrets,
             fresh: HostView.freshBesidesTemporary)
-        fork = try ForkStore(root: directory, view: view).create(id: "fork", over: lowers.map(\.fork))
+        // Neither do the files in it outlive a loss of power.
+        fork = try ForkStore(root: directory, view: view).create(
+            id: "fork", over: lowers.map(\.fork), lasting: false)
         do {
             if !lowers.isEmpty { try fork.lay(lowers.map(\.fork), asChange: asChange) }
         } catch {

@@ -31,9 +31,10 @@ struct TryRun {
             profile: Self.profile(withoutNetwork: options.withoutNetwork, tracing: options.trace != nil),
             overlays: try fork.fork.overlays(for: .apply), masks: places.all + [fork.directory], hostname: hostName(),
             label: "try", sharesTemporary: true)
-        let (exit, _, fallbacks) = try await engine.run(specification, try command(line), signals: signals) {
-            try? Threads.start("sweep") { engine.sweep() }
-        }
+        let (exit, _, fallbacks) = try await engine.run(
+            specification, try command(line), signals: signals,
+            ready: { fork.fork.awaitLaterTimes() },
+            begun: { try? Threads.start("sweep") { engine.sweep() } })
         for fallback in fallbacks where fallback.feature == .mappedRoot {
             Terminal.error("this fork did without \(fallback.feature.rawValue): \(fallback.detail)")
         }

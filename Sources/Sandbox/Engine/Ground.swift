@@ -43,10 +43,12 @@ final class Ground: Sendable {
         }
     }
 
-    /// What ``lookForSecrets()`` found, once; `nil`: they have to be looked for.
-    func secretsFoundAhead() -> [HiddenPath]? {
-        secrets.withLock { secrets in
-            defer { secrets = .used }
+    /// What ``lookForSecrets()`` found, once; `nil`: they have to be looked for. `keeping`: they are looked for now, if they were not,
+    /// and kept for who comes next.
+    func secretsFoundAhead(keeping: Bool = false) -> [HiddenPath]? {
+        if keeping { lookForSecrets() }
+        return secrets.withLock { secrets in
+            defer { if !keeping { secrets = .used } }
             if case .found(let found) = secrets { return found }
             return nil
         }

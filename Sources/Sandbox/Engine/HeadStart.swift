@@ -24,4 +24,7 @@ public final class HeadStart: Sendable {
             if geteuid() == 0 { _ = try? ground.taken(from: PlanWriter.mappedFirst) }
         }
     }
+
+    /// What of this host no sandbox sees, for a view of the caller's own beside that of the first sandbox.
+    public func secrets() -> [HiddenPath] { ground.secretsFoundAhead(keeping: true) ?? HostSecrets.found() }
 }

@@ -10,20 +10,22 @@ extension SandboxEngine {
     /// (``SignalRelay``).
     ///
     /// `streams` are standard input, output and error; `extra` further descriptors, by the number that the command finds each at;
-    /// `signals` is a relay that the caller made before; `begun` is called once the command runs.
+    /// `signals` is a relay that the caller made before; `ready` is called once the sandbox is there and
+    /// nothing runs in it, `begun` once the command runs.
     ///
     /// - Returns: how the command ended, how its sandbox did, and what it had to do without.
     /// - Throws: ``SandboxError`` when the sandbox or the command cannot be started.
     public func run(
         _ specification: SandboxSpecification, _ command: Command,
         streams: (stdin: Stdio, stdout: Stdio, stderr: Stdio) = (.inherit, .inherit, .inherit),
-        extra: [Int32: Descriptor] = [:], signals: SignalRelay? = nil, begun: () -> Void = {}
+        extra: [Int32: Descriptor] = [:], signals: SignalRelay? = nil, ready: () -> Void = {}, begun: () -> Void = {}
     ) async throws -> (exit: ProcessExit, outcome: SandboxOutcome, fallbacks: [FeatureStatus]) {
         let relay = try signals ?? SignalRelay()
         defer { if signals == nil { relay.stop() } }
         let sandbox = try await start(specification)
         do {
             let terminal = Self.isForegroundTerminal(streams.stdin)
+            ready()
             relay.starting()
             let process = try await sandbox.spawn(
                 command, streams: [streams.stdin, streams.stdout, streams.stderr], extra: extra, foreground: terminal)
