@@ -106,10 +106,23 @@ extension ChangeSet {
 
     /// Whether a path is absolute, without empty, “.” or “..” components and without NUL.
     static func isCanonical(_ path: BytePath) -> Bool {
-        let bytes = path.bytes
-        if bytes == [UInt8(ascii: "/")] { return true }
-        guard bytes.first == UInt8(ascii: "/"), !bytes.contains(0), bytes.count < 1 << 20 else { return false }
-        return bytes.dropFirst().split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false)
-            .allSatisfy { !$0.isEmpty && !$0.elementsEqual(".".utf8) && !$0.elementsEqual("..".utf8) }
+        let (slash, dot) = (UInt8(ascii: "/"), UInt8(ascii: "."))
+        return path.bytes.withUnsafeBufferPointer { bytes in
+            let count = bytes.count
+            guard count > 0, bytes[0] == slash, count < 1 << 20 else { return false }
+            if count == 1 { return true }
+            var (start, index) = (1, 1)
+            while index <= count {
+                if index < count, bytes[index] == 0 { return false }
+                if index == count || bytes[index] == slash {
+                    let length = index - start
+                    if length == 0 || length == 1 && bytes[start] == dot { return false }
+                    if length == 2 && bytes[start] == dot && bytes[start + 1] == dot { return false }
+                    start = index + 1
+                }
+                index += 1
+            }
+            return true
+        }
     }
 }

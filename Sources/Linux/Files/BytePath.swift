@@ -1,3 +1,5 @@
+internal import Glibc
+
 /// A path as the kernel has it: bytes, of any encoding, without NUL.
 public struct BytePath: Sendable, Hashable, Comparable, ExpressibleByStringLiteral, CustomStringConvertible {
     /// The bytes, without the closing NUL.
@@ -12,7 +14,15 @@ public struct BytePath: Sendable, Hashable, Comparable, ExpressibleByStringLiter
 
     /// By bytes, unsigned: the order of change sets.
     public static func < (left: BytePath, right: BytePath) -> Bool {
-        left.bytes.lexicographicallyPrecedes(right.bytes)
+        left.bytes.withUnsafeBufferPointer { left in
+            right.bytes.withUnsafeBufferPointer { right in
+                var order: Int32 = 0
+                if let one = left.baseAddress, let other = right.baseAddress {
+                    order = memcmp(one, other, min(left.count, right.count))
+                }
+                return order == 0 ? left.count < right.count : order < 0
+            }
+        }
     }
 
     /// For people: control characters, backslashes and bytes that are not UTF-8 as `\xHH`, everything else as it is.
@@ -64,13 +74,21 @@ public struct BytePath: Sendable, Hashable, Comparable, ExpressibleByStringLiter
 
     /// Where the last name begins, in a path that has names and no empty one and no `.` among them; `nil` for any other.
     private var lastOfPlain: Int? {
-        guard let end = bytes.last, end != UInt8(ascii: "/") else { return nil }
-        var start = bytes.first == UInt8(ascii: "/") ? 1 : 0
-        for index in start...bytes.count where index == bytes.count || bytes[index] == UInt8(ascii: "/") {
-            if index == start || index == start + 1 && bytes[start] == UInt8(ascii: ".") { return nil }
-            if index < bytes.count { start = index + 1 }
+        let (slash, dot) = (UInt8(ascii: "/"), UInt8(ascii: "."))
+        guard let end = bytes.last, end != slash else { return nil }
+        return bytes.withUnsafeBufferPointer { bytes in
+            let count = bytes.count
+            var start = bytes[0] == slash ? 1 : 0
+            var index = start
+            while index <= count {
+                if index == count || bytes[index] == slash {
+                    if index == start || index == start + 1 && bytes[start] == dot { return nil }
+                    if index < count { start = index + 1 }
+                }
+                index += 1
+            }
+            return start
         }
-        return start
     }
 
     /// The path without its last name: `/` above `/a`, `.` above a lone name.

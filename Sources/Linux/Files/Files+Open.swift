@@ -38,13 +38,17 @@ public enum Files {
     ///   - flags: `O_RDONLY` and its kin.
     ///   - mode: For a file that is made.
     ///   - at: The directory a relative path starts at.
-    ///   - resolve: Bits of ``Resolve``; where not 0, `openat2(2)` opens it (Linux 5.6).
+    ///   - resolve: Bits of ``Resolve``; where not 0, `openat2(2)` opens it (Linux 5.6). Beneath a directory a path may be longer than
+    ///     PATH_MAX (4096 bytes): it is walked in pieces then.
     /// - Returns: The open file.
     /// - Throws: `SystemError`.
     public static func open(
         _ path: some FilePath, flags: Int32, mode: UInt32 = 0, at: Descriptor? = nil, resolve: UInt64 = 0
     ) throws -> Descriptor {
         let bytes = path.bytePath
+        if let at, resolve & Resolve.beneath != 0, bytes.bytes.count > longest {
+            return try openInPieces(bytes, flags: flags, mode: mode, at: at, resolve: resolve)
+        }
         let directory = at?.raw ?? currentDirectory
         let raw = try withExtendedLifetime(at) {
             try bytes.withCString { name in
@@ -54,6 +58,29 @@ public enum Files {
             }
         }
         return Descriptor(owning: try SystemError.check(raw, resolve == 0 ? "open" : "openat2", bytes.display))
+    }
+
+    /// Bytes of a path that the kernel takes at once (PATH_MAX of limits.h, with the closing NUL).
+    private static let longest = 4095
+
+    private static func openInPieces(
+        _ path: BytePath, flags: Int32, mode: UInt32, at: Descriptor, resolve: UInt64
+    ) throws -> Descriptor {
+        var directory = at
+        var piece: [UInt8] = []
+        for name in path.components {
+            if !piece.isEmpty && piece.count + 1 + name.count > longest {
+                directory = try open(
+                    BytePath(bytes: piece), flags: Flag.path | O_DIRECTORY | O_NOFOLLOW, at: directory, resolve: resolve
+                )
+                piece = []
+            }
+            piece += (piece.isEmpty ? [] : [UInt8(ascii: "/")]) + name
+        }
+        guard piece.count <= longest else {
+            throw SystemError(call: "openat2", subject: path.display, code: ENAMETOOLONG)
+        }
+        return try open(BytePath(bytes: piece), flags: flags, mode: mode, at: directory, resolve: resolve)
     }
 
     /// The whole content of a file, links followed.

@@ -43,13 +43,21 @@ extension Files {
         }
         // An absolute path's parent may be reached through links; from the target on nothing is.
         let top = try open(target, flags: O_DIRECTORY | O_NOFOLLOW)
-        try removeContents(of: top, shown: target, depth: 0)
+        var lifted = 0
+        var before = -1
+        while before < lifted {
+            before = lifted
+            try removeContents(of: top, shown: target, depth: 0, top: top, lifted: &lifted)
+        }
         try removeDirectory(target)
     }
 
-    private static func removeContents(of directory: Descriptor, shown: BytePath, depth: Int) throws {
-        // Descriptors are held one per level; PATH_MAX alone doesn't bound the depth.
-        guard depth < 4096 else { throw SystemError(call: "removeTree", subject: shown.display, code: 40) }
+    /// Directories that lie deeper than this are first moved up: so few are open at a time, however deep the tree is.
+    private static let deepest = 64
+
+    private static func removeContents(
+        of directory: Descriptor, shown: BytePath, depth: Int, top: Descriptor, lifted: inout Int
+    ) throws {
         for name in try entries(of: directory, shown: shown.display) {
             let path = BytePath(bytes: name)
             let removed = try directory.withRaw { raw in try path.withCString { clinux_unlinkat(raw, $0, 0) } }
@@ -57,6 +65,7 @@ extension Files {
             guard removed == -21 || removed == -1 else {  // EISDIR; POSIX says EPERM
                 throw SystemError(call: "unlink", subject: shown.appending(name).display, code: -removed)
             }
+            if depth >= deepest, try lift(path, from: directory, to: top, &lifted) { continue }
             let below: Descriptor
             do {
                 below = try open(
@@ -67,11 +76,34 @@ extension Files {
             } catch let error as SystemError {
                 throw SystemError(call: error.call, subject: shown.appending(name).display, code: error.code)
             }
-            try removeContents(of: below, shown: shown.appending(name), depth: depth + 1)
+            try removeContents(of: below, shown: shown.appending(name), depth: depth + 1, top: top, lifted: &lifted)
             below.close()
             let emptied = try directory.withRaw { raw in try path.withCString { clinux_unlinkat(raw, $0, 1) } }
             if emptied == -2 { continue }
             try SystemError.check(emptied, "rmdir", shown.appending(name).display)
         }
+    }
+
+    /// Moves a directory up to the top, under a name that is free there.
+    ///
+    /// - Returns: `false` where the kernel won't: it is none, say, or something is mounted on it.
+    private static func lift(_ path: BytePath, from directory: Descriptor, to top: Descriptor, _ lifted: inout Int)
+        throws
+        -> Bool
+    {
+        for _ in 0..<1000 {
+            let free = BytePath(".lifted-\(lifted)")
+            let result = try directory.withRaw { source in
+                try top.withRaw { target in
+                    try path.withCString { from in
+                        try free.withCString { clinux_renameat2(source, from, target, $0, 1) }
+                    }
+                }
+            }
+            lifted += 1
+            if result == 0 { return true }
+            if result != -17 { return false }  // EEXIST
+        }
+        return false
     }
 }

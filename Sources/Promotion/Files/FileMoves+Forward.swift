@@ -81,19 +81,20 @@ extension FileMoves {
     ///
     /// - Throws: ``MoveConflict``.
     func requireReads() throws {
-        var moved: Set<BytePath> = []
-        var inPlace: Set<BytePath> = []
-        for step in journal.steps {
-            if step.action == .metadata { inPlace.insert(step.path) } else { moved.insert(step.path) }
-        }
+        // Both lists are in path order, and so is what lies in a directory: beside its other names, after its own.
+        let away = journal.steps.filter { $0.action != .metadata && base[$0.path]?.isDirectory == true }
+            .map { $0.path.bytes + [UInt8(ascii: "/")] }.sorted { $0.lexicographicallyPrecedes($1) }
+        var (change, tree) = (0, 0)
         let others = base.entries.filter { entry in
-            if inPlace.contains(entry.path) || moved.contains(entry.path) { return false }
-            var above = entry.path
-            while !above.last.isEmpty {
-                above = above.parent
-                if moved.contains(above) { return false }
+            let (path, changes) = (entry.path, changeSet.changes)
+            while change < changes.count, changes[change].path < path { change += 1 }
+            if change < changes.count, changes[change].path == path { return false }
+            while tree < away.count, !path.bytes.starts(with: away[tree]),
+                away[tree].lexicographicallyPrecedes(path.bytes)
+            {
+                tree += 1
             }
-            return true
+            return tree == away.count || !path.bytes.starts(with: away[tree])
         }
         if others.isEmpty { return }
         let found = try calls.call(.inspect, root.shown) { try Base(others).conflicts(root: journal.root) }
