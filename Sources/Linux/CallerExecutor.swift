@@ -3,7 +3,8 @@ internal import Synchronization
 /// Runs a task, and whatever it awaits, on the calling thread alone: a program that does one thing and ends needs none of the
 /// threads of Swift's pool, and no waiting for them to hand its work to each other.
 ///
-/// A task executor (SE-0417): what the task starts as a child runs there too; an unstructured `Task` does not.
+/// A task executor (SE-0417): what the task starts as a child runs there too; an unstructured `Task` does not. The thread waits when
+/// no job is left to run: a task that yields again and again until something has happened keeps it from ever happening.
 public final class CallerExecutor: TaskExecutor {
     private struct State {
         var jobs: [UnownedJob] = []

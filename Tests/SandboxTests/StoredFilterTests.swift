@@ -55,6 +55,41 @@ struct StoredFilterTests {
         }
     }
 
+    /// Neighbours beyond 2^53 are one double, and one number of canonical JSON.
+    @Test func everyBitOfAFilesNumbersCounts() async throws {
+        try await Host.withDirectory { place in
+            let numbers: [UInt64] = [1 << 53, 1 << 53 + 1, 1 << 62 + 1, .max - 1, .max]
+            var digests: Set<Digest> = []
+            for (index, number) in numbers.enumerated() {
+                let argument = OCISeccomp.Argument(index: 0, value: number, second: 0, comparison: .equal)
+                var file = OCISeccomp(path: "f", defaultAction: .allow, defaultErrno: 1, rules: [], unknown: [])
+                file.rules = [
+                    OCISeccomp.Rule(
+                        names: ["getpgid"], action: .fail, errno: 38, arguments: [argument],
+                        includes: OCISeccomp.Circumstances(), excludes: OCISeccomp.Circumstances())
+                ]
+                let policy = SeccompPolicy(file: file)
+                #expect(try Self.program(place + "/filters", policy).compilations == 1)
+                #expect(try Self.names(place + "/filters").count == index + 1)
+                digests.insert(policy.digest)
+                let again: OCISeccomp = try JSON(encoding: file).decode()
+                #expect(again == file)
+            }
+            #expect(digests.count == numbers.count)
+        }
+    }
+
+    @Test func whereItCannotBeToldWhatMadeItNothingIsStored() async throws {
+        try await Host.withDirectory { place in
+            for _ in 0..<2 {
+                #expect(try Self.program(place + "/filters") { $0.program = nil }.compilations == 1)
+                #expect(try Self.program(place + "/filters") { $0.library = nil }.compilations == 1)
+            }
+            let made = try Files.status(place + "/filters")
+            #expect(made == nil)
+        }
+    }
+
     /// What is done to the stored file or its directory; each time the filter is compiled, and is the right one.
     @Test(
         "what is not this user's own, or is damaged, is never loaded",

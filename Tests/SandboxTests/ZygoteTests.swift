@@ -84,6 +84,29 @@ import Testing
         }
     }
 
+    /// Whoever waits for sandboxes is held up, hears of the old one's end late, and must not take the new one's sandbox for its child.
+    @Test func theEndOfOneIsNotThatOfTheNextOnesSandboxes() async throws {
+        try await Host.withDirectory { directory in
+            let engine = try Host.engine(directory)
+            _ = try await engine.start(SandboxSpecification(profile: Host.profile())).end()
+            let zygote = try #require(engine.zygote.pid)
+            let holdUp = try StopFlag()
+            try Watcher.shared.get().watch(holdUp.descriptor) {
+                usleep(500_000)
+                return .done
+            }
+            holdUp.raise()
+            usleep(50_000)
+            try Processes.kill(zygote, SIGKILL)
+            for _ in 0..<400 where Processes.state(of: zygote) != "Z" { usleep(1000) }
+            #expect(Processes.state(of: zygote) == "Z")  // nobody has heard of it
+            let next = try await engine.start(SandboxSpecification(profile: Host.profile()))
+            #expect(try await next.shell("echo there").out == "there\n")
+            #expect(engine.zygote.pid != zygote)
+            _ = try await next.end()
+        }
+    }
+
     @Test func theZygoteEndsWithTheLastOfItsEngineAndSandboxes() async throws {
         try await Host.withDirectory { directory in
             var engine: SandboxEngine? = try Host.engine(directory)

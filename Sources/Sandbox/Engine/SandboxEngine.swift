@@ -152,7 +152,12 @@ public final class SandboxEngine: Sendable {
             let stale = pool.evict(generation)
             if !stale.isEmpty { Task { for sandbox in stale { _ = try? await sandbox.end() } } }
             if let ready = pool.take(specification, generation) {
-                try ready.startClock()
+                do {
+                    try ready.startClock()
+                } catch {
+                    _ = try? await ready.end()
+                    throw error
+                }
                 return ready
             }
         }

@@ -139,7 +139,8 @@ final class Channel: Sendable {
 
     /// Hands over the filter and the control groups that everything inside is to join: what a plan with CSANDBOX_LATE waits for.
     func join(_ filter: Descriptor, _ cgroups: [Descriptor]) {
-        _ = send(type: CSANDBOX_JOIN, id: 0, descriptors: [filter] + cgroups)
+        // PID 1 waits for it, and whoever starts the sandbox for PID 1.
+        if !send(type: CSANDBOX_JOIN, id: 0, descriptors: [filter] + cgroups) { close() }
     }
 
     /// Returns once everything inside is gone.

@@ -87,7 +87,11 @@ final class Watcher: Sendable {
         let descriptor = handler.descriptor
         switch handler.call() {
         case .again:
-            if !added { _ = csandbox_watch_add(epoll, descriptor.raw, token) }
+            guard !added else { return }
+            state.withLock { state in
+                // Not what was forgotten meanwhile.
+                if state.handlers[token] != nil { _ = csandbox_watch_add(epoll, descriptor.raw, token) }
+            }
         case .pause:
             if added { _ = csandbox_watch_remove(epoll, descriptor.raw) }
             state.withLock { $0.paused.append(token) }

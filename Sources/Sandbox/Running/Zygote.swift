@@ -11,10 +11,16 @@ final class Zygote: Sendable {
     private struct State {
         var socket: Descriptor?
         var pid: Int32 = 0
-        /// Everything that was forked from it and has not ended.
-        var channels: [ObjectIdentifier: Channel] = [:]
+        /// Everything that was forked from it, or from the one before, and has not ended.
+        var children: [ObjectIdentifier: Child] = [:]
         /// How the last one died, for people.
         var death: String?
+    }
+
+    private struct Child {
+        var channel: Channel
+        /// That of the zygote which it was forked from.
+        var parent: Descriptor
     }
 
     /// The path of `grace-sandbox`.
@@ -46,7 +52,7 @@ final class Zygote: Sendable {
                 message.type = UInt32(CSANDBOX_SPAWN.rawValue)
                 let sent = socket.withRaw { csandbox_send($0, &message, raw, Int32(raw.count)) }
                 if sent == 0 {
-                    state.channels[ObjectIdentifier(channel)] = channel
+                    state.children[ObjectIdentifier(channel)] = Child(channel: channel, parent: socket)
                 } else {
                     state.socket = nil
                 }
@@ -54,7 +60,7 @@ final class Zygote: Sendable {
             }
             if result == 0 {
                 let name = ObjectIdentifier(channel)
-                channel.whenEnded { [weak self] in self?.state.withLock { _ = $0.channels.removeValue(forKey: name) } }
+                channel.whenEnded { [weak self] in self?.state.withLock { _ = $0.children.removeValue(forKey: name) } }
                 return withExtendedLifetime(descriptors) {}
             }
             // It has died since the last request: one more try, with a new one.
@@ -98,7 +104,8 @@ final class Zygote: Sendable {
             state.death =
                 "The process that sandboxes are made from ended (\(exit.map { "\($0)" } ?? "nobody knows how")), and they with it."
             if state.socket === socket { state.socket = nil }
-            return Array(state.channels.values)
+            // Another one may have taken its place already.
+            return state.children.values.filter { $0.parent === socket }.map(\.channel)
         }
         for channel in channels { channel.close() }
     }

@@ -34,6 +34,57 @@ public struct OCISeccomp: Codable, Hashable, Sendable {
         public var value: UInt64
         public var second: UInt64
         public var comparison: Comparison
+
+        init(index: UInt32, value: UInt64, second: UInt64, comparison: Comparison) {
+            self.index = index
+            self.value = value
+            self.second = second
+            self.comparison = comparison
+        }
+
+        private enum CodingKeys: String, CodingKey { case index, value, second, comparison }
+
+        public init(from decoder: any Decoder) throws {
+            let container = try decoder.container(keyedBy: CodingKeys.self)
+            index = try container.decode(UInt32.self, forKey: .index)
+            value = try container.decode(Exact.self, forKey: .value).number
+            second = try container.decode(Exact.self, forKey: .second).number
+            comparison = try container.decode(Comparison.self, forKey: .comparison)
+        }
+
+        public func encode(to encoder: any Encoder) throws {
+            var container = encoder.container(keyedBy: CodingKeys.self)
+            try container.encode(index, forKey: .index)
+            try container.encode(Exact(number: value), forKey: .value)
+            try container.encode(Exact(number: second), forKey: .second)
+            try container.encode(comparison, forKey: .comparison)
+        }
+    }
+
+    /// A number that stays apart from its neighbours: beyond 2^53, where canonical JSON (RFC 8785) knows doubles alone, it is written as
+    /// a text of decimal digits.
+    private struct Exact: Codable {
+        var number: UInt64
+
+        init(number: UInt64) { self.number = number }
+
+        init(from decoder: any Decoder) throws {
+            let container = try decoder.singleValueContainer()
+            if let small = try? container.decode(UInt64.self) {
+                number = small
+                return
+            }
+            guard let large = UInt64(try container.decode(String.self)) else {
+                throw DecodingError.dataCorruptedError(
+                    in: container, debugDescription: "neither a number below 2^64 nor its decimal digits")
+            }
+            number = large
+        }
+
+        func encode(to encoder: any Encoder) throws {
+            var container = encoder.singleValueContainer()
+            if number <= 1 << 53 { try container.encode(number) } else { try container.encode(String(number)) }
+        }
     }
 
     /// When a rule applies; what is not said makes no difference.

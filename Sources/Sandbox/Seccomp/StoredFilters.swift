@@ -14,9 +14,9 @@ internal import Linux
 struct StoredFilters: Sendable {
     /// Made when the first filter is stored, with mode 0700.
     let directory: String
-    /// Which libseccomp it is.
+    /// Which libseccomp it is; `nil` where that can't be told, and nothing is stored then.
     var library = Self.libseccomp
-    /// Which program of Grace's it is: another one may make another filter of the same policy.
+    /// Which program of Grace's it is, likewise: another one may make another filter of the same policy.
     var program = Self.own
     var user = geteuid()
 
@@ -34,25 +34,25 @@ struct StoredFilters: Sendable {
     static let most = 64
 
     /// Its version, and the file that it was loaded from: a distribution's update keeps the version.
-    private static let libseccomp: String = {
-        guard let version = seccomp_version() else { return "unknown" }
+    private static let libseccomp: String? = {
+        guard let version = seccomp_version() else { return nil }
         let text = "\(version.pointee.major).\(version.pointee.minor).\(version.pointee.micro)"
         // The number it answers lies in its own data.
-        return "\(text) \(Processes.object(holding: version).flatMap(stamp) ?? "")"
+        return Processes.object(holding: version).flatMap(stamp).map { "\(text) \($0)" }
     }()
-    private static let own = stamp("/proc/self/exe") ?? ""
+    private static let own = stamp("/proc/self/exe")
 
     /// A file as it is: another one in its place, or written to it, has another stamp.
     private static func stamp(_ path: String) -> String? {
         guard let file = try? Files.open(path, flags: Files.Flag.path), let status = try? Files.status(of: file) else {
             return nil
         }
-        return "\(status.inode) \(status.size) \(status.changed.seconds).\(status.changed.nanoseconds)"
+        return "\(status.device) \(status.inode) \(status.size) \(status.changed.seconds).\(status.changed.nanoseconds)"
     }
 
     /// The program of a policy; `nil` where none is stored, or none that can be trusted.
     func program(for source: Source) -> Data? {
-        guard let known = try? key(source),
+        guard let known = try? key(source) ?? nil,
             let place = try? Files.open(directory, flags: O_DIRECTORY | O_NOFOLLOW), isOurs(place, .directory),
             let file = try? Files.open(Digest(of: known).hex, flags: O_NOFOLLOW | O_NONBLOCK, at: place),
             isOurs(file, .file),
@@ -65,6 +65,7 @@ struct StoredFilters: Sendable {
     /// Keeps a program for the next time. Where that can't be, the next time compiles it again.
     func store(_ program: Data, for source: Source) {
         do {
+            guard let known = try key(source) else { return }
             // The one above it is others' as well.
             try Files.makeDirectory(BytePath(directory).parent, mode: 0o755, intermediate: true)
             try Files.makeDirectory(directory, mode: 0o700, intermediate: true)
@@ -75,7 +76,6 @@ struct StoredFilters: Sendable {
                 let here = "/proc/self/fd/\(place.raw)"
                 let names = try Files.entries(of: place)
                 if names.count >= Self.most { for name in names { try? Files.unlink(BytePath(here).appending(name)) } }
-                let known = try key(source)
                 try Files.writeAtomically(
                     "\(here)/\(Digest(of: known).hex)", Self.seal(known, program) + program, mode: 0o600)
             }
@@ -86,7 +86,10 @@ struct StoredFilters: Sendable {
     private static func seal(_ known: Data, _ program: Data) -> Data { Digest(of: known + program).bytes }
 
     /// Everything that the program depends on: Grace's own lists and what is made of them by the program that runs, the rest by name.
-    private func key(_ source: Source) throws -> Data {
+    ///
+    /// - Returns: `nil` where that can't be told.
+    private func key(_ source: Source) throws -> Data? {
+        guard let program, let library else { return nil }
         var known: [UInt8] = Array(
             "grace-seccomp \(program) libseccomp \(library) reporting \(source.reporting)\0".utf8)
         func add(_ names: [String]) {
