@@ -173,6 +173,17 @@ int clinux_flock(int descriptor, int exclusive, int wait) {
     return (int)RETRY(flock(descriptor, (exclusive ? LOCK_EX : LOCK_SH) | (wait ? 0 : LOCK_NB)));
 }
 int clinux_funlock(int descriptor) { return (int)RETRY(flock(descriptor, LOCK_UN)); }
+int clinux_is_alone(int descriptor) {
+    // A write lease is refused while anybody else has the file open in any way (fcntl(2); Linux 5.3 for a descriptor that reads).
+    int result = (int)RETRY(fcntl(descriptor, F_SETLEASE, F_WRLCK));
+    if (result == -EAGAIN)
+        return 0;
+    if (result < 0)
+        return result;
+    result = (int)RETRY(fcntl(descriptor, F_SETLEASE, F_UNLCK));
+    return result < 0 ? result : 1;
+}
+int clinux_link_of(int descriptor, const char *to) { return (int)RETRY(linkat(descriptor, "", AT_FDCWD, to, AT_EMPTY_PATH)); }
 int clinux_lease(int descriptor, int release) {
     // The kernel tells the holder of a writer's attempt by SIGIO, whose default is to end the process: let it be SIGURG, whose
     // default is to be ignored.

@@ -28,6 +28,14 @@ public enum PromotionError: Error, CustomStringConvertible {
     /// A document of the promotion's own journal is not what was written.
     case damaged(id: String, reason: String)
 
+    /// Whether what became of live is still to be decided, by recovery or by a person.
+    public var isOpen: Bool {
+        switch self {
+        case .interrupted, .frozen: true
+        default: false
+        }
+    }
+
     public var description: String {
         switch self {
         case .conflict(let conflicts):

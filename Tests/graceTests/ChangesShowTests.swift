@@ -26,7 +26,7 @@ struct ChangesShowTests {
         ),
         Row(
             "a change set that was tested here is shown by the beginning of its digest",
-            "echo one >f; $T -N $D 'echo two >f'; $T summary $D >/dev/null; mkdir -p $GRACE_STATE_DIR/blobs; cp -r $D/blobs/. $GRACE_STATE_DIR/blobs; $T commit $D 2>err; id=$(sed -n 's/.*rollback //p' err); $T rollback $id 2>/dev/null; m=$GRACE_STATE_DIR/agent/missions/m1; mkdir -p $m; cp $GRACE_STATE_DIR/promotions/$id/changes.json $m/manifest.json; cp $GRACE_STATE_DIR/promotions/$id/base.json $m/base.json; digest=$(sha256sum <$m/manifest.json | cut -c1-10); $G changes show $digest >out; grep -q \"^# change set $digest\" out; grep -qx -- -one out; grep -qx +two out"
+            "echo one >f; $T -N $D 'echo two >f'; $G changes show $D >/dev/null; mkdir -p $GRACE_STATE_DIR/blobs; cp -r $D/blobs/. $GRACE_STATE_DIR/blobs; $T commit $D 2>err; id=$(sed -n 's/.*rollback //p' err); $T rollback $id 2>/dev/null; m=$GRACE_STATE_DIR/agent/missions/m1; mkdir -p $m; cp $GRACE_STATE_DIR/promotions/$id/changes.json $m/manifest.json; cp $GRACE_STATE_DIR/promotions/$id/base.json $m/base.json; digest=$(sha256sum <$m/manifest.json | cut -c1-10); $G changes show $digest >out; grep -q \"^# change set $digest\" out; grep -qx -- -one out; grep -qx +two out"
         ),
         Row(
             "a digest that nobody knows, and what is neither digest nor directory, is wrong input",

@@ -74,6 +74,8 @@ int clinux_status(int directory, const char *path, int empty_path, struct clinux
 int clinux_file_system(const char *path, struct clinux_file_system *status);
 int clinux_renameat2(int from_directory, const char *from, int to_directory, const char *to, uint32_t flags);
 int clinux_link(const char *from, const char *to);
+// Another name for an open file (AT_EMPTY_PATH, CAP_DAC_READ_SEARCH).
+int clinux_link_of(int descriptor, const char *to);
 int clinux_symlink(const char *target, const char *path);
 int64_t clinux_readlink(const char *path, char *buffer, size_t size);
 int clinux_mkdir(const char *path, uint32_t mode);
@@ -95,6 +97,8 @@ int clinux_flock(int descriptor, int exclusive, int wait);
 int clinux_funlock(int descriptor);
 // 0: read lease (F_RDLCK), 1: none (F_UNLCK)
 int clinux_lease(int descriptor, int release);
+// 1: no other open file of the inode exists; 0: one does
+int clinux_is_alone(int descriptor);
 /* The bytes of the file's handle (name_to_handle_at(2), Linux 2.6.39), of a link itself; their number, or -errno. */
 int clinux_file_handle(const char *path, unsigned char *out, size_t room);
 int clinux_clone_file(int from, int to);

@@ -10,14 +10,16 @@ internal import Linux
 /// `touch -d` do that; everything written in the fork has a later one) and is not the base's. The day keeps times out that
 /// come from preparing the change on this host just before, so that the same change has the same digest tomorrow.
 struct ChangeCollector {
-    /// Where contents go.
-    let blobs: BlobStore
+    /// Takes the content of a changed file, and names it.
+    let keep: @Sendable (Descriptor) throws -> Digest
     /// When the fork was made.
     let created: FileTime
     /// Places where the sandbox mounts something of its own. It may have made them; that is no part of the change.
     let mountPoints: Set<BytePath>
 
     private(set) var changes: [Change] = []
+    /// Paths that nothing is at on live though their nodes were copied up from there: a rename brought them, or live deleted them.
+    private(set) var copiedUp: Set<BytePath> = []
     /// Files whose contents are still to be looked at, many at once.
     private var waiting: [Waiting] = []
     /// Everything of the upper layers with more than one name: by inode, the names with their changes.
@@ -29,6 +31,8 @@ struct ChangeCollector {
 
     private struct Waiting: Sendable {
         var node: Node
+        /// All of the node's.
+        var xattrs: [String: Data]
         var before: MergedNode?
         /// Its place among the names of its inode, where there are several.
         var link: Int?
@@ -42,8 +46,10 @@ struct ChangeCollector {
         var index: Int?
     }
 
-    init(blobs: BlobStore, created: FileTime, mountPoints: Set<BytePath>) {
-        self.blobs = blobs
+    init(
+        created: FileTime, mountPoints: Set<BytePath>, keep: @escaping @Sendable (Descriptor) throws -> Digest
+    ) {
+        self.keep = keep
         self.created = created
         self.mountPoints = mountPoints
     }
@@ -54,7 +60,7 @@ struct ChangeCollector {
         let node = try Node(root: root, shown: mountPoint)
         let xattrs = try node.allXattrs()
         try OverlayMarks.refuseForeign(xattrs, at: mountPoint)
-        _ = try compare(node, with: base.rootNode())
+        _ = try compare(node, xattrs, with: base.rootNode())
         try walk(root, base: base.root, path: mountPoint, isOpaque: OverlayMarks.isOpaque(xattrs), depth: 0)
     }
 
@@ -85,11 +91,12 @@ struct ChangeCollector {
                 continue
             }
             try OverlayMarks.refuseForeign(xattrs, at: place)
+            if before == nil, OverlayMarks.isCopiedUp(xattrs) { copiedUp.insert(place) }
             if node.type == .file {
-                try wait(for: node, before)
+                try wait(for: node, xattrs, before)
                 continue
             }
-            let index = try compare(node, with: before)
+            let index = try compare(node, xattrs, with: before)
             if node.type == .directory {
                 let opaque = isOpaque || OverlayMarks.isOpaque(xattrs)
                 let below = before?.top.type == .directory ? try before?.directory() : nil
@@ -117,14 +124,14 @@ struct ChangeCollector {
         }
     }
 
-    private mutating func wait(for node: Node, _ before: MergedNode?) throws {
+    private mutating func wait(for node: Node, _ xattrs: [String: Data], _ before: MergedNode?) throws {
         var link: Int?
         if node.status.links > 1 {
             link = linked[node.status.identity, default: []].count
             linked[node.status.identity, default: []].append(
                 LinkedName(path: node.shown, upper: node, base: before, index: nil))
         }
-        waiting.append(Waiting(node: node, before: before, link: link))
+        waiting.append(Waiting(node: node, xattrs: xattrs, before: before, link: link))
         if waiting.count >= Self.batch { try lookAtContents() }
     }
 
@@ -134,9 +141,9 @@ struct ChangeCollector {
         waiting = []
         // Without what was collected so far: shared with the threads, it would be copied whole at the first entry of every batch.
         var bare = self
-        (bare.changes, bare.linked) = ([], [:])
+        (bare.changes, bare.linked, bare.copiedUp) = ([], [:], [])
         let collector = bare
-        let found = try Threads.map("contents", files) { try collector.change(of: $0.node, before: $0.before) }
+        let found = try Threads.map("contents", files) { try collector.change(of: $0.node, $0.xattrs, before: $0.before) }
         for (file, change) in zip(files, found) {
             guard let change else { continue }
             changes.append(change)
@@ -149,25 +156,25 @@ struct ChangeCollector {
     }
 
     /// Adds the entry for one node, where it differs. Returns its place.
-    private mutating func compare(_ node: Node, with before: MergedNode?) throws -> Int? {
-        guard let change = try change(of: node, before: before) else { return nil }
+    private mutating func compare(_ node: Node, _ xattrs: [String: Data], with before: MergedNode?) throws -> Int? {
+        guard let change = try change(of: node, xattrs, before: before) else { return nil }
         changes.append(change)
         return changes.count - 1
     }
 
     /// The entry for one node, where it differs.
-    private func change(of node: Node, before: MergedNode?) throws -> Change? {
-        guard let before else { return try entry(node, .create, before: nil) }
-        guard before.top.type == node.type else { return try entry(node, .replace, before: before) }
-        if try !hasSameContent(node, before.top) { return try entry(node, .modify, before: before) }
+    private func change(of node: Node, _ xattrs: [String: Data], before: MergedNode?) throws -> Change? {
+        guard let before else { return try entry(node, xattrs, .create, before: nil) }
+        guard before.top.type == node.type else { return try entry(node, xattrs, .replace, before: before) }
+        if try !hasSameContent(node, before.top) { return try entry(node, xattrs, .modify, before: before) }
         let old = before.top.status
         let new = node.status
         // Without root, other users' directories stand in the layer as the caller's; nothing about them could be changed.
         if geteuid() != 0, node.type == .directory, old.uid != geteuid() { return nil }
         let isSame =
             try (old.mode == new.mode || node.type == .symlink) && old.uid == new.uid && old.gid == new.gid
-            && before.top.xattrs() == node.xattrs() && setTime(node, before: before) == nil
-        return isSame ? nil : try entry(node, .metadata, before: before)
+            && before.top.xattrs() == OverlayMarks.own(xattrs) && setTime(node, before: before) == nil
+        return isSame ? nil : try entry(node, xattrs, .metadata, before: before)
     }
 
     private func hasSameContent(_ node: Node, _ old: Node) throws -> Bool {
@@ -192,25 +199,24 @@ struct ChangeCollector {
         return overflow ? nil : seconds + Int64(time.nanoseconds)
     }
 
-    private func entry(_ node: Node, _ kind: Change.Kind, before: MergedNode?) throws -> Change {
+    private func entry(_ node: Node, _ xattrs: [String: Data], _ kind: Change.Kind, before: MergedNode?) throws
+        -> Change
+    {
         var change = Change(
             path: node.shown, kind: kind, type: node.type, mode: node.type == .symlink ? 0o777 : node.status.mode,
-            uid: node.status.uid, gid: node.status.gid, xattrs: try node.xattrs(),
+            uid: node.status.uid, gid: node.status.gid, xattrs: OverlayMarks.own(xattrs),
             modified: setTime(node, before: before))
         if kind != .metadata { try fill(&change, from: node) }
         return change
     }
 
     /// Adds what only entries with content have.
-    ///
-    /// The layer's own inode becomes the blob where both lie on one file system: the layer is written no more, and a blob that was
-    /// altered all the same is noticed when it is read.
     private func fill(_ change: inout Change, from node: Node) throws {
         change.linkTarget = node.type == .symlink ? try node.linkTarget() : nil
         change.device = node.device
         guard node.type == .file else { return }
         let file = try node.contents()
-        change.content = try blobs.adopt(file: file)
+        change.content = try keep(file)
         change.size = try FileBytes(file).size()
         guard change.size == node.status.size else {
             throw ForkError.unstable(path: node.shown, reason: "the fork's sandbox still writes it; end it first")
@@ -230,7 +236,7 @@ struct ChangeCollector {
             groups.append(
                 try names.map { name in
                     guard let index = name.index else {
-                        changes.append(try entry(name.upper, .modify, before: name.base))
+                        changes.append(try entry(name.upper, name.upper.allXattrs(), .modify, before: name.base))
                         return changes.count - 1
                     }
                     if changes[index].kind == .metadata {

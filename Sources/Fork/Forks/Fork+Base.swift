@@ -18,13 +18,26 @@ extension Fork {
     /// - Returns: The base, with an entry for every touched and declared path.
     /// - Throws: ``ForkError``, `SystemError`.
     public func base(of changes: ChangeSet, reads: [String] = [], blobs: BlobStore? = nil) throws -> Base {
+        try base(of: changes, reads: reads, keepingIn: blobs, copiedUp: nil)
+    }
+
+    /// The same for a change set whose contents lie in the fork's own layers.
+    public func base(of changes: ChangeSet, in contents: LayerContents) throws -> Base {
+        try base(of: changes, reads: [], keepingIn: nil, copiedUp: contents.copiedUp)
+    }
+
+    /// - Parameter copiedUp: Of what nothing is at on live, the paths whose nodes were copied up (``ChangeCollector/copiedUp``), where
+    ///   that is known.
+    private func base(of changes: ChangeSet, reads: [String], keepingIn blobs: BlobStore?, copiedUp: Set<BytePath>?) throws
+        -> Base
+    {
         var entries: [BytePath: BaseEntry.State] = [:]
         var waiting: [Subject] = []
         func look() throws {
             let subjects = waiting
             waiting = []
             let states = try Threads.map("pre-images", subjects) {
-                try self.state(of: $0, among: changes, keepingIn: blobs)
+                try self.state(of: $0, among: changes, keepingIn: blobs, copiedUp)
             }
             for (subject, state) in zip(subjects, states) {
                 // A path both deleted and declared as read is taken with its listing.
@@ -102,10 +115,10 @@ extension Fork {
     }
 
     /// What a path was; where it is a changed text file its old content is kept in `blobs`.
-    private func state(of subject: Subject, among changes: ChangeSet, keepingIn blobs: BlobStore?) throws
-        -> BaseEntry.State
-    {
-        let state = try state(of: subject, among: changes)
+    private func state(
+        of subject: Subject, among changes: ChangeSet, keepingIn blobs: BlobStore?, _ copiedUp: Set<BytePath>?
+    ) throws -> BaseEntry.State {
+        let state = try state(of: subject, among: changes, copiedUp)
         if let blobs, case .present(let file) = state, let size = file.size, size <= Int64(ChangeSet.diffLimit),
             changes[subject.path].map({ $0.kind != .metadata }) ?? false, let node = subject.node?.top
         {
@@ -114,8 +127,10 @@ extension Fork {
         return state
     }
 
-    private func state(of subject: Subject, among changes: ChangeSet) throws -> BaseEntry.State {
-        if try hasMoved(subject, among: changes) { return .movedUnderFork }
+    private func state(of subject: Subject, among changes: ChangeSet, _ copiedUp: Set<BytePath>?) throws
+        -> BaseEntry.State
+    {
+        if try hasMoved(subject, among: changes, copiedUp) { return .movedUnderFork }
         guard let node = subject.node else { return .absent }
         do {
             let names = subject.withListing ? try node.directory().names() : nil
@@ -127,8 +142,12 @@ extension Fork {
         }
     }
 
-    private func hasMoved(_ subject: Subject, among changes: ChangeSet) throws -> Bool {
-        guard let node = subject.node else { return try hasVanished(subject.path, among: changes) }
+    private func hasMoved(_ subject: Subject, among changes: ChangeSet, _ copiedUp: Set<BytePath>? = nil) throws -> Bool
+    {
+        guard let node = subject.node else {
+            if let copiedUp, changes[subject.path]?.kind == .create, !copiedUp.contains(subject.path) { return false }
+            return try hasVanished(subject.path, among: changes)
+        }
         if node.isSnapshot {
             // What shows through below the snapshot's directory is live's.
             guard subject.withListing, let hidden = node.hidden else { return false }

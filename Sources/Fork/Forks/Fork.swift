@@ -3,6 +3,7 @@ internal import FoundationEssentials
 internal import Glibc
 public import Linux
 public import Sandbox
+internal import Synchronization
 
 /// A copy-on-write view of the live host.
 ///
@@ -93,15 +94,54 @@ public final class Fork: Sendable {
     /// - Returns: The change set, empty where nothing differs.
     /// - Throws: ``ForkError``, `SystemError`.
     public func changeSet(blobs: BlobStore) throws -> ChangeSet {
-        var collector = ChangeCollector(blobs: blobs, created: record.created, mountPoints: ownMountPoints)
+        // The layer's own inode becomes the blob where both lie on one file system: the layer is written no more, and a blob that was
+        // altered all the same is noticed when it is read.
+        let changes = try collect { try blobs.adopt(file: $0) }.changes
+        try blobs.flush()
+        return changes
+    }
+
+    /// The same with the contents left where they are, in the fork's own layers; nothing is written. For a commit that follows at once.
+    ///
+    /// - Parameter tally: Counts the contents that have been read.
+    /// - Returns: The change set, and how to get at its contents.
+    /// - Throws: ``ForkError``, `SystemError`.
+    public func changeSetInPlace(tally: ContentTally = ContentTally()) throws -> (ChangeSet, LayerContents) {
+        // Whatever is written from here on is stamped later than this.
+        let sealed = ForkRecord.now()
+        ForkRecord.waitForTick(after: sealed)
+        let busy = Mutex<Set<FileIdentity>>([])
+        let (changes, copiedUp) = try collect { file in
+            tally.add()
+            // A lease is refused where somebody still writes or maps the file: then nobody can say that its bytes stay what they are.
+            // It ends when the file is closed.
+            if geteuid() == 0, (try? Files.readLease(file)) != true {
+                let identity = try Files.status(of: file).identity
+                busy.withLock { _ = $0.insert(identity) }
+            }
+            return try FileBytes(file).digest()
+        }
+        var uppers: [(String, BytePath)] = []
+        for mount in record.mounts {
+            let upper = applyHome(of: mount) + "/upper"
+            if try Files.status(upper) != nil { uppers.append((mount, BytePath(upper))) }
+        }
+        return (
+            changes,
+            try LayerContents(uppers, sealed: sealed, busy: busy.withLock { $0 }, copiedUp: copiedUp)
+        )
+    }
+
+    private func collect(_ keep: @escaping @Sendable (Descriptor) throws -> Digest) throws
+        -> (changes: ChangeSet, copiedUp: Set<BytePath>)
+    {
+        var collector = ChangeCollector(created: record.created, mountPoints: ownMountPoints, keep: keep)
         for mount in record.mounts {
             let upper = applyHome(of: mount) + "/upper"
             guard try Files.status(upper) != nil else { continue }
             try collector.collect(upper: BytePath(upper), mountPoint: BytePath(mount), base: view(of: mount))
         }
-        let changes = try collector.finish()
-        try blobs.flush()
-        return changes
+        return (try collector.finish(), collector.copiedUp)
     }
 
     /// The directory of one mount's layers.

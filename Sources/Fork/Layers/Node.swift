@@ -50,7 +50,7 @@ struct Node: Sendable {
 
     /// The extended attributes that belong to the entry itself.
     func xattrs() throws -> [String: Data] {
-        try allXattrs().filter { !OverlayMarks.isOverlays($0.key) }
+        OverlayMarks.own(try allXattrs())
     }
 
     func linkTarget() throws -> Data {

@@ -8,6 +8,11 @@ enum OverlayMarks {
         name.hasPrefix("trusted.overlay.") || name.hasPrefix("user.overlay.")
     }
 
+    /// The attributes among `xattrs` that are the entry's own.
+    static func own(_ xattrs: [String: Data]) -> [String: Data] {
+        xattrs.isEmpty ? xattrs : xattrs.filter { !isOverlays($0.key) }
+    }
+
     /// The value of overlayfs's attribute `name` among `xattrs`.
     static func value(_ name: String, in xattrs: [String: Data]) -> Data? {
         xattrs["trusted.overlay." + name] ?? xattrs["user.overlay." + name]

@@ -67,6 +67,13 @@ extension Files {
         try SystemError.check(result, "link", "\(source.display) to \(target.display)")
     }
 
+    /// Gives an open file the further name `to`; root alone may (CAP_DAC_READ_SEARCH, linkat(2) with AT_EMPTY_PATH).
+    public static func link(of file: Descriptor, _ to: some FilePath) throws {
+        let target = to.bytePath
+        let result = try file.withRaw { raw in try target.withCString { clinux_link_of(raw, $0) } }
+        try SystemError.check(result, "linkat", "\(file) to \(target.display)")
+    }
+
     /// Makes a symbolic link at `path` that reads `target`.
     public static func symlink(_ target: some FilePath, at path: some FilePath) throws {
         let place = path.bytePath

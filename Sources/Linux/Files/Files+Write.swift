@@ -117,6 +117,15 @@ extension Files {
         return true
     }
 
+    /// Whether nobody else has the file open in any way, reading or writing (Linux 5.3): nobody can write it then but by its name.
+    ///
+    /// - Throws: `SystemError` EINVAL where the file system knows no leases, EACCES without the right to (fcntl(2), F_SETLEASE).
+    public static func isAlone(_ descriptor: Descriptor) throws -> Bool {
+        let result = descriptor.withRaw { clinux_is_alone($0) }
+        try SystemError.check(result, "fcntl(F_SETLEASE)", "\(descriptor)")
+        return result == 1
+    }
+
     /// Gives a lease back.
     public static func endLease(_ descriptor: Descriptor) throws {
         try descriptor.withRaw { raw in

@@ -49,7 +49,7 @@ package struct TryCommand {
         case .explore:
             return try await run(nil, filter)
         case .summary:
-            let changes = try TryFork.open(options.directory ?? "").changeSet(filter)
+            let changes = try TryFork.open(options.directory ?? "").changes(filter).changes
             return TrySummary.write(changes, to: STDOUT_FILENO) ? 0 : 1
         case .commit:
             try await needed().commit(TryFork.open(options.directory ?? ""), filter)
@@ -86,7 +86,7 @@ package struct TryCommand {
             // Nobody has named its place: it is worth nothing, or has to be found.
             guard fork.isOwnDirectory else { break }
             // Patterns say what is shown and committed, not what is thrown away.
-            if try fork.changeSet(PathFilter(include: [], exclude: [])).isEmpty {
+            if try fork.changes(PathFilter(include: [], exclude: [])).changes.isEmpty {
                 try fork.discard()
             } else {
                 Terminal.line(fork.directory)

@@ -1,4 +1,5 @@
 package import Fork
+internal import FoundationEssentials
 internal import Glibc
 internal import Linux
 package import Sandbox
@@ -86,7 +87,12 @@ package struct TryFork {
         let lock = try take(real)
         let store = ForkStore(root: real, mountPoints: [])
         do {
-            return TryFork(directory: real, fork: try store.open(id: "fork"), lock: lock)
+            let fork = TryFork(directory: real, fork: try store.open(id: "fork"), lock: lock)
+            if try Files.status(real + giving) != nil {
+                try fork.fork.detach()
+                try fork.endGiving()
+            }
+            return fork
         } catch let error as ForkError {
             throw Failure("given sandbox '\(directory)' is invalid: \(error)", code: 1)
         }
@@ -167,14 +173,40 @@ package struct TryFork {
 
     package var blobs: BlobStore { BlobStore(root: directory + "/blobs") }
 
-    /// What the commands in the fork changed, as far as `filter` wants it; on a terminal with a word about how long it takes.
+    /// What the commands in the fork changed, as far as `filter` wants it, with its contents among ``blobs``; on a terminal with a
+    /// word about how long it takes.
     package func changeSet(_ filter: PathFilter) throws -> ChangeSet {
         // Contents are names of the layer's own inodes, which a command since may have written in place.
         try Self.removeTree(directory + "/blobs")
-        let progress = TryProgress("comparing the fork with live", blobs.root)
+        let blobs = blobs
+        let progress = TryProgress("comparing the fork with live") {
+            ((try? Files.entries(blobs.root)) ?? []).reduce(0) { sum, name in
+                sum + ((try? Files.entries("\(blobs.root)/\(String(decoding: name, as: UTF8.self))").count) ?? 0)
+            }
+        }
         defer { progress.stop() }
         return try fork.changeSet(blobs: blobs).part(where: filter.isWanted)
     }
+
+    /// The same with the contents left where they are: for showing what changed, and for a commit that follows.
+    package func changes(_ filter: PathFilter) throws -> (changes: ChangeSet, contents: LayerContents) {
+        // Of an earlier look. Names of the layer's own inodes are no reason not to give those away.
+        try Self.removeTree(directory + "/blobs")
+        let tally = ContentTally()
+        let progress = TryProgress("comparing the fork with live") { tally.count }
+        defer { progress.stop() }
+        let (changes, contents) = try fork.changeSetInPlace(tally: tally)
+        return (try changes.part(where: filter.isWanted), contents)
+    }
+
+    /// Marks the fork, durably, as one whose files may become live ones: whoever opens it again, after a kill, has them copied first
+    /// (``Fork/detach()``).
+    package func beginGiving() throws { try Files.writeAtomically(directory + Self.giving, Data()) }
+
+    /// None became one.
+    package func endGiving() throws { try Files.unlink(directory + Self.giving) }
+
+    private static let giving = "/giving"
 
     /// Hides paths from what runs in the fork from now on.
     func hide(_ paths: [String]) throws {

@@ -80,6 +80,10 @@ struct FileCalls: Sendable {
         try call(.link, place.shown) { try Files.link(from.path, place.path) }
     }
 
+    func link(of file: Descriptor, to place: Place) throws {
+        try call(.link, place.shown) { try Files.link(of: file, place.path) }
+    }
+
     /// Copies a blob into the new file `target`, keeps holes as holes, and gives the digest of what was copied.
     func copy(_ blob: Descriptor, to target: Descriptor, shown: BytePath) throws -> (digest: Digest, size: Int64) {
         var digest = StreamingDigest()

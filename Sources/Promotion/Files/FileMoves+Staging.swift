@@ -115,7 +115,9 @@ extension FileMoves {
         case .socket: try calls.node(.socket, at: place)
         case .device, .directory:
             throw PromotionError.refused(["\(change.path.display): a \(change.type.rawValue), which is not made here"])
-        case .file: return try calls.apply(Attributes(change), to: copy(change, to: place), at: place)
+        case .file:
+            return try adopt(change, at: place)
+                ?? calls.apply(Attributes(change), to: copy(change, to: place), at: place)
         }
         try calls.apply(Attributes(change), to: place)
         guard let status = try calls.status(place) else {
@@ -124,12 +126,26 @@ extension FileMoves {
         return status.inode
     }
 
+    /// Gives the inode that holds the content of a change already a name here, where it is offered and the file system lets it have
+    /// one; nothing is copied then.
+    ///
+    /// - Returns: Its number; `nil` where there is none.
+    private func adopt(_ change: Change, at place: Place) throws -> UInt64? {
+        guard let file = try calls.call(.open, place.shown, { try contents.whole(change) }) else { return nil }
+        do {
+            try calls.link(of: file, to: place)
+        } catch let error as SystemError where [EXDEV, EPERM, EMLINK, EOPNOTSUPP, ENOENT].contains(error.code) {
+            return nil
+        }
+        return try calls.status(of: file, shown: place.shown).inode
+    }
+
     /// A new file with the content of a change, which is hashed as it is copied.
     private func copy(_ change: Change, to place: Place) throws -> Descriptor {
         guard let content = change.content else {
             throw PromotionError.refused(["\(change.path.display): the change set has no content for it"])
         }
-        let blob = try calls.call(.open, place.shown) { try blobs.open(content) }
+        let blob = try calls.call(.open, place.shown) { try contents.open(change) }
         let file = try calls.create(place)
         let copied = try calls.copy(blob, to: file, shown: place.shown)
         guard copied.digest == content, copied.size == change.size else {

@@ -15,7 +15,8 @@ struct FileMoves {
     let base: Base
     let root: RootDirectory
     let calls: FileCalls
-    let blobs: BlobStore
+    /// Where staging finds what is new.
+    let contents: any ContentSource
     /// By step; `nil` before staging, and for steps that stage nothing.
     var staged: [UInt64?]
     let unleased = Unleased()
@@ -25,12 +26,15 @@ struct FileMoves {
     /// Keeps the parent directory that consecutive steps share open; `nil`: each step walks to it anew.
     private var shared: SharedParent?
 
-    init(_ promoter: Promoter, _ journal: PromotionJournal, _ changeSet: ChangeSet, _ base: Base) throws {
+    init(
+        _ promoter: Promoter, _ journal: PromotionJournal, _ changeSet: ChangeSet, _ base: Base,
+        contents: (any ContentSource)? = nil
+    ) throws {
         self.journal = journal
         self.changeSet = changeSet
         self.base = base
         calls = promoter.calls
-        blobs = promoter.blobs
+        self.contents = contents ?? promoter.blobs
         root = try RootDirectory(journal.root, calls: calls)
         staged = Array(repeating: nil, count: journal.steps.count)
     }

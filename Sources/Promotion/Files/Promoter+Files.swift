@@ -11,16 +11,18 @@ extension Promoter {
     ///   inodes, hard links outside the set, Grace's own state) and every file system without the room for it, ``PromotionError/conflict(_:)`` where a parent is no longer what
     ///   the base says.
     public func plan(changeSet: ChangeSet, base: Base) throws -> PromotionPlan {
-        PromotionPlan(try makeJournal(id: "plan", PromotionDocuments(changeSet, base), apply: nil))
+        PromotionPlan(try makeJournal(id: "plan", PromotionDocuments(changeSet, base), blobs, apply: nil))
     }
 
-    func makeJournal(id: String, _ documents: PromotionDocuments, apply: LiveApply?) throws -> PromotionJournal {
+    func makeJournal(
+        id: String, _ documents: PromotionDocuments, _ contents: any ContentSource, apply: LiveApply?
+    ) throws -> PromotionJournal {
         let top = try RootDirectory(root, calls: calls)
         var planner = Planner(
-            root: top, calls: calls, blobs: blobs, state: stateBelowRoot, documents: documents)
+            root: top, calls: calls, contents: contents, state: stateBelowRoot, documents: documents)
         let tag = String(UInt64.random(in: .min ... .max) | 1 << 63, radix: 16)
         let journal = try planner.plan(id: id, tag: tag, apply: apply)
-        try requireRoom(for: journal, documents, below: top)
+        try requireRoom(for: journal, documents, contents, below: top)
         return journal
     }
 
@@ -53,19 +55,26 @@ extension Promoter {
         try JournalStore.check(id)
         let lock = try store.lock()
         defer { lock.close() }
-        return try await promoteLocked(id, changeSet, base, apply, watch, keeps).result
+        return try await promoteLocked(id, changeSet, base, blobs, apply, watch, keeps).result
     }
 
     /// Promotes and confirms at once, for changes that no watch follows: the act of a person at the keyboard. The displaced files
     /// then lie in this promoter's state, where that is on the same file system, and nothing is left beside the new ones;
     /// ``rollback(id:)`` fetches them back.
     ///
+    /// - Parameters:
+    ///   - id: A name that was never used before.
+    ///   - changeSet: What was tested.
+    ///   - base: The pre-images.
+    ///   - contents: Where the contents lie, if not among the blobs.
     /// - Throws: As ``promote(id:changeSet:base:apply:watch:keeps:)``.
-    public func commit(id: String, changeSet: ChangeSet, base: Base) async throws -> PromotionResult {
+    public func commit(id: String, changeSet: ChangeSet, base: Base, contents: (any ContentSource)? = nil) async throws
+        -> PromotionResult
+    {
         try JournalStore.check(id)
         let lock = try store.lock()
         defer { lock.close() }
-        let (result, journal) = try await promoteLocked(id, changeSet, base, nil, 600, false)
+        let (result, journal) = try await promoteLocked(id, changeSet, base, contents ?? blobs, nil, 600, false)
         try await Threads.run("commit") {
             do {
                 try setPhase(.confirmed, of: id) { $0.isStowed = true }
@@ -101,7 +110,8 @@ extension Promoter {
     }
 
     private func promoteLocked(
-        _ id: String, _ changeSet: ChangeSet, _ base: Base, _ apply: LiveApply?, _ watch: Double, _ keeps: Bool
+        _ id: String, _ changeSet: ChangeSet, _ base: Base, _ contents: any ContentSource, _ apply: LiveApply?,
+        _ watch: Double, _ keeps: Bool
     ) async throws -> (result: PromotionResult, journal: PromotionJournal) {
         guard try !store.exists(id) else { throw PromotionError.alreadyExists(id: id) }
         let documents = PromotionDocuments(changeSet, base)
@@ -111,7 +121,9 @@ extension Promoter {
                 "id": .string(id), "promote": "files", "change_set": .string(documents.changeSetDigest.hex),
                 "base": .string(documents.baseDigest.hex),
             ])
-        let (journal, unleased) = try await Threads.run("promote") { try moveIn(id, documents, apply, watch, keeps) }
+        let (journal, unleased) = try await Threads.run("promote") {
+            try moveIn(id, documents, contents, apply, watch, keeps)
+        }
         var facts: [String: JSON] = ["id": .string(id), "change_set": .string(documents.changeSetDigest.hex)]
         if unleased > 0 { facts["compared_without_leases"] = .string(String(unleased)) }
         recordFact("promotion.committed", .object(facts))
@@ -128,13 +140,14 @@ extension Promoter {
 
     /// Everything up to `committed`.
     private func moveIn(
-        _ id: String, _ documents: PromotionDocuments, _ apply: LiveApply?, _ watch: Double, _ keeps: Bool
+        _ id: String, _ documents: PromotionDocuments, _ contents: any ContentSource, _ apply: LiveApply?,
+        _ watch: Double, _ keeps: Bool
     ) throws -> (journal: PromotionJournal, unleased: Int) {
         let (changeSet, base) = (documents.changeSet, documents.base)
         let found = try calls.call(.inspect, BytePath(root)) { try base.conflicts(root: root) }
         if !found.isEmpty { throw PromotionError.conflict(found) }
-        let journal = try makeJournal(id: id, documents, apply: apply)
-        var moves = try FileMoves(self, journal, changeSet, base)
+        let journal = try makeJournal(id: id, documents, contents, apply: apply)
+        var moves = try FileMoves(self, journal, changeSet, base, contents: contents)
         let locks = try HostLocks(for: changeSet, root: moves.root, calls: calls)
         defer { withExtendedLifetime(locks) {} }
         do {

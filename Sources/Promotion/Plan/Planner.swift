@@ -9,7 +9,7 @@ internal import Missions
 struct Planner {
     let root: RootDirectory
     let calls: FileCalls
-    let blobs: BlobStore
+    let contents: any ContentSource
     /// The promoter's state directory as seen below the root, which no change may touch; `nil` where it lies elsewhere.
     let state: BytePath?
     let documents: PromotionDocuments
@@ -38,11 +38,12 @@ struct Planner {
     }
 
     init(
-        root: RootDirectory, calls: FileCalls, blobs: BlobStore, state: BytePath?, documents: PromotionDocuments
+        root: RootDirectory, calls: FileCalls, contents: any ContentSource, state: BytePath?,
+        documents: PromotionDocuments
     ) {
         self.root = root
         self.calls = calls
-        self.blobs = blobs
+        self.contents = contents
         self.state = state
         self.documents = documents
     }
@@ -50,9 +51,7 @@ struct Planner {
     mutating func plan(id: String, tag: String, apply: LiveApply?) throws -> PromotionJournal {
         for (index, change) in changeSet.changes.enumerated() { try add(change, index) }
         refuseSplitNames()
-        for digest in changeSet.blobs.sorted() where !blobs.contains(digest) {
-            refusals.append("the content \(digest.hex) is not in \(blobs.root); fetch it again")
-        }
+        refusals += contents.missing(changeSet)
         if !refusals.isEmpty { throw PromotionError.refused(refusals) }
         if !conflicts.isEmpty { throw PromotionError.conflict(conflicts) }
         // In-place changes last: they are what a reader could see half-done.

@@ -57,7 +57,10 @@ extension Promoter {
     /// What the moves of `journal` will write.
     ///
     /// - Throws: ``PromotionError/refused(_:)`` where a file system has not the room for it.
-    func requireRoom(for journal: PromotionJournal, _ documents: PromotionDocuments, below root: RootDirectory) throws {
+    func requireRoom(
+        for journal: PromotionJournal, _ documents: PromotionDocuments, _ contents: any ContentSource,
+        below root: RootDirectory
+    ) throws {
         var room = Room(calls: calls)
         var byParent: [Int: (bytes: Int64, inodes: UInt64)] = [:]
         var groups: Set<Int> = []
@@ -68,7 +71,7 @@ extension Promoter {
                 let change = documents.changeSet.changes[index]
                 if let group = change.hardLinkGroup, !groups.insert(group).inserted { continue }
                 inodes += 1
-                bytes += try change.type == .file ? size(of: change) : Room.block
+                bytes += try change.type == .file ? size(of: change, contents) : Room.block
                 if !change.xattrs.isEmpty { bytes += Room.block }
             }
             byParent[step.parent] = (bytes, inodes)
@@ -88,10 +91,10 @@ extension Promoter {
         if !refusals.isEmpty { throw PromotionError.refused(refusals) }
     }
 
-    private func size(of change: Change) throws -> Int64 {
+    private func size(of change: Change, _ contents: any ContentSource) throws -> Int64 {
         let size = change.size ?? 0
-        guard size > 1 << 16, let content = change.content else { return Room.whole(size) }
-        let blob = try calls.call(.status, change.path) { try Files.status(blobs.path(content)) }
-        return min(Room.whole(size), Room.whole(blob?.allocated ?? size))
+        guard size > 1 << 16 else { return Room.whole(size) }
+        let allocated = try calls.call(.status, change.path) { try contents.allocated(change) }
+        return min(Room.whole(size), Room.whole(allocated ?? size))
     }
 }

@@ -30,27 +30,31 @@ struct TryCommit {
     }
 
     func commit(_ fork: TryFork, _ filter: PathFilter) async throws {
-        try await commit(fork, try fork.changeSet(filter))
+        var (changes, contents) = try fork.changes(filter)
+        // It is thrown away in the end, so its own files may become live, and need not be copied.
+        contents.isGivenAway = fork.isOwnDirectory
+        try await commit(fork, changes, contents)
     }
 
-    /// Commits `changes`, of the fork's own. A fork in a directory that `try` made and that was committed as a whole is removed.
-    func commit(_ fork: TryFork, _ changes: ChangeSet) async throws {
+    /// Commits `changes`, of the fork's own. A fork in a directory that `try` made is removed.
+    func commit(_ fork: TryFork, _ changes: ChangeSet, _ contents: LayerContents) async throws {
         try checkAllowed()
         guard !changes.isEmpty else {
             if fork.isOwnDirectory { try fork.discard() }
             return
         }
-        let base = try fork.fork.base(of: changes)
+        let base = try fork.fork.base(of: changes, in: contents)
         let promoter = try promoter(fork.blobs)
         var bytes = SystemRandomNumberGenerator()
         let id = "try-\(String(UInt32.random(in: .min ... .max, using: &bytes), radix: 36))-\(getpid())"
-        let progress = TryProgress("committing \(changes.changes.count) changes", fork.blobs.root)
+        let progress = TryProgress("committing \(changes.changes.count) changes")
         defer { progress.stop() }
+        if contents.isGivenAway { try fork.beginGiving() }
         do {
             try await waiting { () async throws -> Void in
                 // What an earlier commit left half-done is settled first.
                 _ = try await promoter.recover()
-                let result = try await promoter.commit(id: id, changeSet: changes, base: base)
+                let result = try await promoter.commit(id: id, changeSet: changes, base: base, contents: contents)
                 if result.unleased > 0 {
                     Terminal.error(
                         "\(result.unleased) files lie on a file system that gives no leases; they were compared again after the exchange instead"
@@ -59,6 +63,8 @@ struct TryCommit {
             }
             try? promoter.purgeCommits(before: Date(timeIntervalSinceNow: -Self.undoable))
         } catch let error as PromotionError {
+            // Unless it is unknown what became of live, no file of the fork's has another name any more.
+            if contents.isGivenAway, !error.isOpen { try? fork.endGiving() }
             throw Failure("couldn't commit \(fork.directory): \(error)", code: 1)
         }
         Terminal.error("committed; to take it back: grace try rollback \(id)")

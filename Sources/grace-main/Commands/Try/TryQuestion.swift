@@ -8,13 +8,13 @@ import Local
 enum TryQuestion {
     /// The question of `try`, answered on standard input. Where nothing changed nothing is asked and the fork is dropped.
     static func ask(_ fork: TryFork, _ filter: PathFilter, _ committer: TryCommit) async throws {
-        let changes = try fork.changeSet(filter)
+        let (changes, contents) = try fork.changes(filter)
         guard TrySummary.write(changes, to: STDERR_FILENO) else { return try fork.discard() }
         FileHandleless.write("\nCommit these changes? [y/i/N] ", to: STDERR_FILENO)
         switch readLine() ?? "" {
-        case "y", "Y", "yes", "YES": return try await committer.commit(fork, changes)
+        case "y", "Y", "yes", "YES": return try await committer.commit(fork, changes, contents)
         case "i", "I":
-            if let chosen = try choose(changes) { return try await committer.commit(fork, chosen) }
+            if let chosen = try choose(changes) { return try await committer.commit(fork, chosen, contents) }
         default: break
         }
         FileHandleless.write("Not committing.\n", to: STDERR_FILENO)

@@ -1,0 +1,104 @@
+internal import Documents
+internal import FoundationEssentials
+internal import Glibc
+public import Linux
+internal import Synchronization
+
+/// The contents of a fork's change set where the change wrote them, in the fork's own layers (``Fork/changeSetInPlace(tally:)``).
+public struct LayerContents: ContentSource {
+    private struct Upper: Sendable {
+        var mount: BytePath
+        var depth: Int
+        var root: Descriptor
+    }
+
+    /// The mount whose point is the longest first.
+    private let uppers: [Upper]
+    /// What is stamped at or after it was changed after its content was read.
+    private let sealed: FileTime
+    /// Files that somebody wrote, or could, while their contents were read.
+    private let busy: Set<FileIdentity>
+    /// See ``ChangeCollector/copiedUp``.
+    let copiedUp: Set<BytePath>
+    /// Whether ``whole(_:)`` gives files away: the fork must be thrown away afterwards, or ``Fork/detach()`` be called.
+    public var isGivenAway = false
+
+    init(_ uppers: [(mount: String, path: BytePath)], sealed: FileTime, busy: Set<FileIdentity>, copiedUp: Set<BytePath>)
+        throws
+    {
+        self.uppers = try uppers.map {
+            let mount = BytePath($0.mount)
+            return Upper(mount: mount, depth: mount.components.count, root: try TreeReader(root: $0.path).root)
+        }.sorted { $0.mount.bytes.count > $1.mount.bytes.count }
+        self.sealed = sealed
+        self.busy = busy
+        self.copiedUp = copiedUp
+    }
+
+    public func open(_ change: Change) throws -> Descriptor {
+        let file = try place(change)
+        guard try Files.status(of: file).isFile else { throw Self.unstable(change, "it is no longer a regular file") }
+        return file
+    }
+
+    /// Never anything: they were all there when they were read, and whoever opens one is told.
+    public func missing(_ changes: ChangeSet) -> [String] { [] }
+
+    public func allocated(_ change: Change) throws -> Int64? { try Files.status(of: place(change)).allocated }
+
+    public func whole(_ change: Change) throws -> Descriptor? {
+        // Root alone may give another name to any file; a label of a security module belongs to the place a file is made at.
+        guard isGivenAway, geteuid() == 0, change.hardLinkGroup == nil, change.xattrs["security.selinux"] == nil else {
+            return nil
+        }
+        let file = try place(change)
+        let status = try Files.status(of: file)
+        guard status.isFile, status.links == 1, status.changed < sealed, status.modified < sealed,
+            status.size == change.size, status.mode == change.mode, status.uid == change.uid, status.gid == change.gid,
+            change.modified == nil || change.modified == status.modified.nanosecondsSince1970,
+            !busy.contains(status.identity),
+            // Those exactly: a mark of overlayfs's tells how the fork stands to live, which a copy must not.
+            try Files.xattrs(of: file) == change.xattrs,
+            (try? Files.isAlone(file)) == true
+        else { return nil }
+        return file
+    }
+
+    /// The file of an entry, open for reading; whatever it is, opening it does nothing.
+    private func place(_ change: Change) throws -> Descriptor {
+        guard let upper = uppers.first(where: { change.path.isInside($0.mount) }) else {
+            throw Self.unstable(change, "no layer of the fork holds it")
+        }
+        let relative = BytePath(
+            bytes: Array(change.path.components.dropFirst(upper.depth).joined(separator: [UInt8(ascii: "/")])))
+        do {
+            return try Files.open(
+                relative, flags: O_RDONLY | O_NOFOLLOW | O_NONBLOCK, at: upper.root,
+                resolve: Files.Resolve.beneath | Files.Resolve.noSymlinks)
+        } catch let error as SystemError where [ENOENT, ENOTDIR, ELOOP].contains(error.code) {
+            throw Self.unstable(change, "it is gone from the fork's layer")
+        }
+    }
+
+    private static func unstable(_ change: Change, _ reason: String) -> ForkError {
+        .unstable(path: change.path, reason: reason)
+    }
+}
+
+extension FileTime {
+    /// `nil` where they are more than 64 bits.
+    fileprivate var nanosecondsSince1970: Int64? {
+        let (product, overflow) = seconds.multipliedReportingOverflow(by: 1_000_000_000)
+        return overflow ? nil : product + Int64(nanoseconds)
+    }
+}
+
+/// Counts contents as they are read, for whoever shows how far the work is.
+public final class ContentTally: Sendable {
+    private let value = Atomic<Int>(0)
+
+    public init() {}
+    /// So far.
+    public var count: Int { value.load(ordering: .relaxed) }
+    func add() { value.add(1, ordering: .relaxed) }
+}
