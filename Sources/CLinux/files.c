@@ -175,12 +175,11 @@ int clinux_flock(int descriptor, int exclusive, int wait) {
 int clinux_funlock(int descriptor) { return (int)RETRY(flock(descriptor, LOCK_UN)); }
 int clinux_is_alone(int descriptor) {
     // A write lease is refused while anybody else has the file open in any way (fcntl(2); Linux 5.3 for a descriptor that reads).
+    if (fcntl(descriptor, F_SETSIG, SIGURG) < 0)  // as for clinux_lease
+        return -errno;
     int result = (int)RETRY(fcntl(descriptor, F_SETLEASE, F_WRLCK));
     if (result == -EAGAIN)
         return 0;
-    if (result < 0)
-        return result;
-    result = (int)RETRY(fcntl(descriptor, F_SETLEASE, F_UNLCK));
     return result < 0 ? result : 1;
 }
 int clinux_link_of(int descriptor, const char *to) { return (int)RETRY(linkat(descriptor, "", AT_FDCWD, to, AT_EMPTY_PATH)); }

@@ -41,6 +41,19 @@ extension JSON {
 
     fileprivate static func write(_ text: String, to output: inout [UInt8]) {
         output.append(UInt8(ascii: "\""))
+        // Nearly every text stays as it is.
+        let isPlain: Void? =
+            text.utf8.withContiguousStorageIfAvailable { bytes in
+                for byte in bytes where byte < 32 || byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\") {
+                    return nil
+                }
+                output.append(contentsOf: bytes)
+                return ()
+            } ?? nil
+        if isPlain != nil {
+            output.append(UInt8(ascii: "\""))
+            return
+        }
         for byte in text.utf8 {
             switch byte {
             case UInt8(ascii: "\""): output += "\\\"".utf8

@@ -27,17 +27,32 @@ public enum Threads {
     /// Runs `body` on a new thread and blocks the calling one until it has ended. Not from async code.
     public static func runBlocking<T: Sendable>(_ name: String, _ body: @escaping @Sendable () throws -> T) throws -> T
     {
-        let slot = Mutex<Result<T, any Error>?>(nil)
-        let box = Box(slot: slot)
+        let box = Box<Result<T, any Error>>(slot: Mutex(nil))
         let thread = try create(name, detached: false) {
             let result = Result { try body() }
             box.slot.withLock { $0 = result }
         }
         if let thread { pthread_join(thread, nil) }
-        guard let result = box.slot.withLock({ $0 }) else {
+        guard let result: Result<T, any Error> = box.slot.withLock({ $0 }) else {
             throw SystemError(call: "pthread_create", subject: name, code: EAGAIN)
         }
         return try result.get()
+    }
+
+    /// Runs `first` on the calling thread while `second` runs on a new one, or after it where no thread can be had. Not from async code.
+    ///
+    /// - Returns: What both return.
+    public static func both<A, B: Sendable>(
+        _ name: String, _ first: () -> A, and second: @escaping @Sendable () -> B
+    ) -> (A, B) {
+        let box = Box<B>(slot: Mutex(nil))
+        let thread = try? create(name, detached: false) {
+            let result = second()
+            box.slot.withLock { $0 = result }
+        }
+        let result = first()
+        if let thread { pthread_join(thread, nil) }
+        return (result, box.slot.withLock { $0 } ?? second())
     }
 
     /// Calls `body` for every item on as many threads as there are processors, and gives the results in order. Blocks: not from
@@ -125,7 +140,7 @@ public enum Threads {
     }
 
     private final class Box<T: Sendable>: Sendable {
-        let slot: Mutex<Result<T, any Error>?>
-        init(slot: consuming Mutex<Result<T, any Error>?>) { self.slot = slot }
+        let slot: Mutex<T?>
+        init(slot: consuming Mutex<T?>) { self.slot = slot }
     }
 }

@@ -177,6 +177,18 @@ struct TryTests {
             "echo a >f; $T -y 'echo b >f; touch g' 2>err; id=$(sed -n 's/.*rollback //p' err); $T rollback $id 2>/dev/null; test \"$(cat f)\" = a; test ! -e g"
         ),
         Row(
+            "-y makes the fork's own files live and copies none of them",
+            "echo old >old; $T -y 'mkdir d; echo x >d/x; chmod 600 d/x; stat -c %i d/x >ino; echo new >>old' 2>err; test \"$(stat -c '%i %h %a' d/x)\" = \"$(cat ino) 1 600\"; test \"$(tail -1 old)\" = new; id=$(sed -n 's/.*rollback //p' err); $T rollback $id 2>/dev/null; test ! -e d; test \"$(cat old)\" = old"
+        ),
+        Row(
+            "a commit of -y that meets a conflict leaves its fork, which can be used and shares nothing with live",
+            "set +e; mkfifo ../go; : >err; (for i in $(seq 500); do grep -q ready err && break; sleep 0.02; done; echo live >g; echo) >../go & $T -y 'echo 1 >f; echo 2 >g; echo ready >&2; read go' <../go 2>err; test $? = 1 || exit 1; test ! -e f && test \"$(cat g)\" = live || exit 1; K=$(sed -n 's/.*commit \\(.*\\), live is.*/\\1/p' err); test -d \"$K\" && test ! -e \"$K/giving\" || exit 1; rm g; $T -N $K 'echo more >>f' && $T summary $K | grep -q \"$PWD/f\" && test ! -e f"
+        ),
+        Row(
+            "a fork whose commit was cut off shares nothing with live once it is used again",
+            "$T -N $D 'echo 1 >f'; ln $D/upperdir$PWD/f f; : >$D/giving; $T -N $D 'echo 2 >>f'; test \"$(cat f)\" = 1; test ! -e $D/giving; test \"$(cat $D/upperdir$PWD/f)\" = \"$(printf '1\\n2')\""
+        ),
+        Row(
             "more files than may be open at once are committed and taken back",
             "ulimit -n 200; mkdir d; seq 900 | sed 's|.*|d/&|' | xargs touch; $T -y 'for i in $(seq 900); do echo $i >d/$i; mkdir n$i; done; touch n5/x' 2>err; test \"$(cat d/900)\" = 900; test -d n900; id=$(sed -n 's/.*rollback //p' err); $T rollback $id 2>/dev/null; test ! -s d/900; test ! -e n900"
         ),

@@ -97,7 +97,7 @@ int clinux_flock(int descriptor, int exclusive, int wait);
 int clinux_funlock(int descriptor);
 // 0: read lease (F_RDLCK), 1: none (F_UNLCK)
 int clinux_lease(int descriptor, int release);
-// 1: no other open file of the inode exists; 0: one does
+// Takes a write lease. 1: held, and no other open file of the inode exists; 0: one does
 int clinux_is_alone(int descriptor);
 /* The bytes of the file's handle (name_to_handle_at(2), Linux 2.6.39), of a link itself; their number, or -errno. */
 int clinux_file_handle(const char *path, unsigned char *out, size_t room);

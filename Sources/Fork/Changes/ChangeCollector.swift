@@ -11,7 +11,9 @@ internal import Linux
 /// come from preparing the change on this host just before, so that the same change has the same digest tomorrow.
 struct ChangeCollector {
     /// Takes the content of a changed file, and names it.
-    let keep: @Sendable (Descriptor) throws -> Digest
+    typealias Keep = @Sendable (_ file: Descriptor, _ hasMarks: Bool) throws -> Digest
+    /// Is told whether the file carries marks of overlayfs's.
+    let keep: Keep
     /// When the fork was made.
     let created: FileTime
     /// Places where the sandbox mounts something of its own. It may have made them; that is no part of the change.
@@ -29,10 +31,19 @@ struct ChangeCollector {
     /// directories they pin stay far below the limit of open files.
     private static let batch = 256
 
+    /// A node of the layer.
+    private struct Upper: Sendable {
+        var node: Node
+        /// A regular file, open, where the caller may open it.
+        var file: Descriptor?
+        /// All it has.
+        var xattrs: [String: Data]
+
+        func contents() throws -> Descriptor { try file ?? node.contents() }
+    }
+
     private struct Waiting: Sendable {
         var node: Node
-        /// All of the node's.
-        var xattrs: [String: Data]
         var before: MergedNode?
         /// Its place among the names of its inode, where there are several.
         var link: Int?
@@ -46,9 +57,7 @@ struct ChangeCollector {
         var index: Int?
     }
 
-    init(
-        created: FileTime, mountPoints: Set<BytePath>, keep: @escaping @Sendable (Descriptor) throws -> Digest
-    ) {
+    init(created: FileTime, mountPoints: Set<BytePath>, keep: @escaping Keep) {
         self.keep = keep
         self.created = created
         self.mountPoints = mountPoints
@@ -85,6 +94,11 @@ struct ChangeCollector {
             guard let node = try Node(name, in: upper, shown: place) else { continue }
             let before = try base?.child(name)
             if try mountPoints.contains(place) && isBare(node, before) { continue }
+            if node.type == .file, node.status.size > 0 {
+                // Nothing that is a deletion; the rest is looked at with its content.
+                try wait(for: node, before)
+                continue
+            }
             let xattrs = try node.allXattrs()
             if OverlayMarks.isWhiteout(node.status, xattrs) {
                 if let before { delete(place, before) }
@@ -93,7 +107,7 @@ struct ChangeCollector {
             try OverlayMarks.refuseForeign(xattrs, at: place)
             if before == nil, OverlayMarks.isCopiedUp(xattrs) { copiedUp.insert(place) }
             if node.type == .file {
-                try wait(for: node, xattrs, before)
+                try wait(for: node, before)
                 continue
             }
             let index = try compare(node, xattrs, with: before)
@@ -124,14 +138,14 @@ struct ChangeCollector {
         }
     }
 
-    private mutating func wait(for node: Node, _ xattrs: [String: Data], _ before: MergedNode?) throws {
+    private mutating func wait(for node: Node, _ before: MergedNode?) throws {
         var link: Int?
         if node.status.links > 1 {
             link = linked[node.status.identity, default: []].count
             linked[node.status.identity, default: []].append(
                 LinkedName(path: node.shown, upper: node, base: before, index: nil))
         }
-        waiting.append(Waiting(node: node, xattrs: xattrs, before: before, link: link))
+        waiting.append(Waiting(node: node, before: before, link: link))
         if waiting.count >= Self.batch { try lookAtContents() }
     }
 
@@ -143,12 +157,22 @@ struct ChangeCollector {
         var bare = self
         (bare.changes, bare.linked, bare.copiedUp) = ([], [:], [])
         let collector = bare
-        let found = try Threads.map("contents", files) { try collector.change(of: $0.node, $0.xattrs, before: $0.before) }
-        for (file, change) in zip(files, found) {
+        let found = try Threads.map("contents", files) { try collector.look(at: $0) }
+        for (file, (change, isCopiedUp)) in zip(files, found) {
+            if isCopiedUp, file.before == nil { copiedUp.insert(file.node.shown) }
             guard let change else { continue }
             changes.append(change)
             if let link = file.link { linked[file.node.status.identity]?[link].index = changes.count - 1 }
         }
+    }
+
+    private func look(at waiting: Waiting) throws -> (change: Change?, isCopiedUp: Bool) {
+        let node = waiting.node
+        let file = try node.layerFile()
+        let xattrs = try file.map { try Files.xattrs(of: $0) } ?? node.allXattrs()
+        try OverlayMarks.refuseForeign(xattrs, at: node.shown)
+        let change = try change(of: Upper(node: node, file: file, xattrs: xattrs), before: waiting.before)
+        return (change, OverlayMarks.isCopiedUp(xattrs))
     }
 
     private mutating func delete(_ path: BytePath, _ before: MergedNode) {
@@ -157,27 +181,29 @@ struct ChangeCollector {
 
     /// Adds the entry for one node, where it differs. Returns its place.
     private mutating func compare(_ node: Node, _ xattrs: [String: Data], with before: MergedNode?) throws -> Int? {
-        guard let change = try change(of: node, xattrs, before: before) else { return nil }
+        guard let change = try change(of: Upper(node: node, xattrs: xattrs), before: before) else { return nil }
         changes.append(change)
         return changes.count - 1
     }
 
     /// The entry for one node, where it differs.
-    private func change(of node: Node, _ xattrs: [String: Data], before: MergedNode?) throws -> Change? {
-        guard let before else { return try entry(node, xattrs, .create, before: nil) }
-        guard before.top.type == node.type else { return try entry(node, xattrs, .replace, before: before) }
-        if try !hasSameContent(node, before.top) { return try entry(node, xattrs, .modify, before: before) }
+    private func change(of upper: Upper, before: MergedNode?) throws -> Change? {
+        guard let before else { return try entry(upper, .create, before: nil) }
+        guard before.top.type == upper.node.type else { return try entry(upper, .replace, before: before) }
+        if try !hasSameContent(upper, before.top) { return try entry(upper, .modify, before: before) }
         let old = before.top.status
+        let node = upper.node
         let new = node.status
         // Without root, other users' directories stand in the layer as the caller's; nothing about them could be changed.
         if geteuid() != 0, node.type == .directory, old.uid != geteuid() { return nil }
         let isSame =
             try (old.mode == new.mode || node.type == .symlink) && old.uid == new.uid && old.gid == new.gid
-            && before.top.xattrs() == OverlayMarks.own(xattrs) && setTime(node, before: before) == nil
-        return isSame ? nil : try entry(node, xattrs, .metadata, before: before)
+            && before.top.xattrs() == OverlayMarks.own(upper.xattrs) && setTime(node, before: before) == nil
+        return isSame ? nil : try entry(upper, .metadata, before: before)
     }
 
-    private func hasSameContent(_ node: Node, _ old: Node) throws -> Bool {
+    private func hasSameContent(_ upper: Upper, _ old: Node) throws -> Bool {
+        let node = upper.node
         switch node.type {
         case .directory, .fifo, .socket: return true
         case .device: return node.device == old.device
@@ -187,7 +213,7 @@ struct ChangeCollector {
             if node.status.size == 0 { return true }
             let file = try old.contents()
             guard try Files.status(of: file).identity == old.status.identity else { return false }
-            return try FileBytes(node.contents()).equals(FileBytes(file))
+            return try FileBytes(upper.contents()).equals(FileBytes(file))
         }
     }
 
@@ -199,24 +225,24 @@ struct ChangeCollector {
         return overflow ? nil : seconds + Int64(time.nanoseconds)
     }
 
-    private func entry(_ node: Node, _ xattrs: [String: Data], _ kind: Change.Kind, before: MergedNode?) throws
-        -> Change
-    {
+    private func entry(_ upper: Upper, _ kind: Change.Kind, before: MergedNode?) throws -> Change {
+        let node = upper.node
         var change = Change(
             path: node.shown, kind: kind, type: node.type, mode: node.type == .symlink ? 0o777 : node.status.mode,
-            uid: node.status.uid, gid: node.status.gid, xattrs: OverlayMarks.own(xattrs),
+            uid: node.status.uid, gid: node.status.gid, xattrs: OverlayMarks.own(upper.xattrs),
             modified: setTime(node, before: before))
-        if kind != .metadata { try fill(&change, from: node) }
+        if kind != .metadata { try fill(&change, from: upper) }
         return change
     }
 
     /// Adds what only entries with content have.
-    private func fill(_ change: inout Change, from node: Node) throws {
+    private func fill(_ change: inout Change, from upper: Upper) throws {
+        let node = upper.node
         change.linkTarget = node.type == .symlink ? try node.linkTarget() : nil
         change.device = node.device
         guard node.type == .file else { return }
-        let file = try node.contents()
-        change.content = try keep(file)
+        let file = try upper.contents()
+        change.content = try keep(file, OverlayMarks.own(upper.xattrs).count < upper.xattrs.count)
         change.size = try FileBytes(file).size()
         guard change.size == node.status.size else {
             throw ForkError.unstable(path: node.shown, reason: "the fork's sandbox still writes it; end it first")
@@ -236,12 +262,14 @@ struct ChangeCollector {
             groups.append(
                 try names.map { name in
                     guard let index = name.index else {
-                        changes.append(try entry(name.upper, name.upper.allXattrs(), .modify, before: name.base))
+                        changes.append(
+                            try entry(
+                                Upper(node: name.upper, xattrs: name.upper.allXattrs()), .modify, before: name.base))
                         return changes.count - 1
                     }
                     if changes[index].kind == .metadata {
                         changes[index].kind = .modify
-                        try fill(&changes[index], from: name.upper)
+                        try fill(&changes[index], from: Upper(node: name.upper, xattrs: name.upper.allXattrs()))
                     }
                     return index
                 })

@@ -16,16 +16,21 @@ struct EntryList {
         tail = Array("],\"format\":\(JSON.string(format).canonicalText)}".utf8)
     }
 
-    /// Hands out the document of these entries piece by piece.
+    /// Hands out the document of these entries in pieces of some tens of kibibytes.
     func forEachPiece<Entry>(
         _ entries: [Entry], canonical: (Entry) -> [UInt8], _ body: (Data) throws -> Void
     ) rethrows {
-        try body(Data(head))
+        var piece = head
         for (index, entry) in entries.enumerated() {
-            if index > 0 { try body(Data(",".utf8)) }
-            try body(Data(canonical(entry)))
+            if index > 0 { piece.append(UInt8(ascii: ",")) }
+            piece += canonical(entry)
+            if piece.count >= 1 << 15 {
+                try body(Data(piece))
+                piece.removeAll(keepingCapacity: true)
+            }
         }
-        try body(Data(tail))
+        piece += tail
+        try body(Data(piece))
     }
 
     /// The entries of a document.

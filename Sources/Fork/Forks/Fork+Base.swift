@@ -28,7 +28,8 @@ extension Fork {
 
     /// - Parameter copiedUp: Of what nothing is at on live, the paths whose nodes were copied up (``ChangeCollector/copiedUp``), where
     ///   that is known.
-    private func base(of changes: ChangeSet, reads: [String], keepingIn blobs: BlobStore?, copiedUp: Set<BytePath>?) throws
+    private func base(of changes: ChangeSet, reads: [String], keepingIn blobs: BlobStore?, copiedUp: Set<BytePath>?)
+        throws
         -> Base
     {
         var entries: [BytePath: BaseEntry.State] = [:]
@@ -83,7 +84,15 @@ extension Fork {
     /// Hands out every path of a base, one after another: as many directories are open as the deepest of them lies deep.
     private func forEachSubject(of changes: ChangeSet, reads: [String], _ body: (Subject) throws -> Void) throws {
         var cursors: [String: MergedCursor] = [:]
+        // Where nothing was, nothing is below; a change set names a new directory before what is in it.
+        var absent: BytePath?
         func find(_ path: BytePath) throws -> MergedNode? {
+            if let absent, path.isInside(absent) { return nil }
+            let node = try look(path)
+            absent = node == nil ? path : nil
+            return node
+        }
+        func look(_ path: BytePath) throws -> MergedNode? {
             guard let mount = mount(of: path) else { return nil }
             if cursors[mount] == nil { cursors[mount] = MergedCursor(try view(of: mount)) }
             return try cursors[mount]?.node(Self.components(of: path, below: mount))

@@ -96,7 +96,7 @@ public final class Fork: Sendable {
     public func changeSet(blobs: BlobStore) throws -> ChangeSet {
         // The layer's own inode becomes the blob where both lie on one file system: the layer is written no more, and a blob that was
         // altered all the same is noticed when it is read.
-        let changes = try collect { try blobs.adopt(file: $0) }.changes
+        let changes = try collect { file, _ in try blobs.adopt(file: file) }.changes
         try blobs.flush()
         return changes
     }
@@ -110,14 +110,15 @@ public final class Fork: Sendable {
         // Whatever is written from here on is stamped later than this.
         let sealed = ForkRecord.now()
         ForkRecord.waitForTick(after: sealed)
-        let busy = Mutex<Set<FileIdentity>>([])
-        let (changes, copiedUp) = try collect { file in
+        let kept = Mutex<Set<FileIdentity>>([])
+        let isRoot = geteuid() == 0
+        let (changes, copiedUp) = try collect { file, hasMarks in
             tally.add()
-            // A lease is refused where somebody still writes or maps the file: then nobody can say that its bytes stay what they are.
-            // It ends when the file is closed.
-            if geteuid() == 0, (try? Files.readLease(file)) != true {
+            // A mark of overlayfs's tells how the fork stands to live, which a live file must not. And whoever has the file open still
+            // could write it; the lease by which that is asked lasts while the file is read.
+            if isRoot, hasMarks || (try? Files.isAlone(file)) != true {
                 let identity = try Files.status(of: file).identity
-                busy.withLock { _ = $0.insert(identity) }
+                kept.withLock { _ = $0.insert(identity) }
             }
             return try FileBytes(file).digest()
         }
@@ -128,13 +129,13 @@ public final class Fork: Sendable {
         }
         return (
             changes,
-            try LayerContents(uppers, sealed: sealed, busy: busy.withLock { $0 }, copiedUp: copiedUp)
+            try LayerContents(uppers, sealed: sealed, kept: kept.withLock { $0 }, copiedUp: copiedUp)
         )
     }
 
-    private func collect(_ keep: @escaping @Sendable (Descriptor) throws -> Digest) throws
-        -> (changes: ChangeSet, copiedUp: Set<BytePath>)
-    {
+    private func collect(_ keep: @escaping ChangeCollector.Keep) throws -> (
+        changes: ChangeSet, copiedUp: Set<BytePath>
+    ) {
         var collector = ChangeCollector(created: record.created, mountPoints: ownMountPoints, keep: keep)
         for mount in record.mounts {
             let upper = applyHome(of: mount) + "/upper"

@@ -8,7 +8,6 @@ internal import Synchronization
 public struct LayerContents: ContentSource {
     private struct Upper: Sendable {
         var mount: BytePath
-        var depth: Int
         var root: Descriptor
     }
 
@@ -16,22 +15,23 @@ public struct LayerContents: ContentSource {
     private let uppers: [Upper]
     /// What is stamped at or after it was changed after its content was read.
     private let sealed: FileTime
-    /// Files that somebody wrote, or could, while their contents were read.
-    private let busy: Set<FileIdentity>
+    /// Files that stay the fork's: those that somebody else had open while their contents were read, and those with marks of overlayfs's.
+    private let kept: Set<FileIdentity>
     /// See ``ChangeCollector/copiedUp``.
     let copiedUp: Set<BytePath>
     /// Whether ``whole(_:)`` gives files away: the fork must be thrown away afterwards, or ``Fork/detach()`` be called.
     public var isGivenAway = false
 
-    init(_ uppers: [(mount: String, path: BytePath)], sealed: FileTime, busy: Set<FileIdentity>, copiedUp: Set<BytePath>)
+    init(
+        _ uppers: [(mount: String, path: BytePath)], sealed: FileTime, kept: Set<FileIdentity>, copiedUp: Set<BytePath>
+    )
         throws
     {
         self.uppers = try uppers.map {
-            let mount = BytePath($0.mount)
-            return Upper(mount: mount, depth: mount.components.count, root: try TreeReader(root: $0.path).root)
+            Upper(mount: BytePath($0.mount), root: try TreeReader(root: $0.path).root)
         }.sorted { $0.mount.bytes.count > $1.mount.bytes.count }
         self.sealed = sealed
-        self.busy = busy
+        self.kept = kept
         self.copiedUp = copiedUp
     }
 
@@ -51,29 +51,27 @@ public struct LayerContents: ContentSource {
         guard isGivenAway, geteuid() == 0, change.hardLinkGroup == nil, change.xattrs["security.selinux"] == nil else {
             return nil
         }
-        let file = try place(change)
+        let file = try place(change, flags: Files.Flag.path)
         let status = try Files.status(of: file)
+        // The kernel alone sets the time of the last change of anything: its bytes and attributes are what they were when it was read.
         guard status.isFile, status.links == 1, status.changed < sealed, status.modified < sealed,
             status.size == change.size, status.mode == change.mode, status.uid == change.uid, status.gid == change.gid,
             change.modified == nil || change.modified == status.modified.nanosecondsSince1970,
-            !busy.contains(status.identity),
-            // Those exactly: a mark of overlayfs's tells how the fork stands to live, which a copy must not.
-            try Files.xattrs(of: file) == change.xattrs,
-            (try? Files.isAlone(file)) == true
+            !kept.contains(status.identity)
         else { return nil }
         return file
     }
 
     /// The file of an entry, open for reading; whatever it is, opening it does nothing.
-    private func place(_ change: Change) throws -> Descriptor {
+    private func place(_ change: Change, flags: Int32 = O_RDONLY | O_NONBLOCK) throws -> Descriptor {
         guard let upper = uppers.first(where: { change.path.isInside($0.mount) }) else {
             throw Self.unstable(change, "no layer of the fork holds it")
         }
-        let relative = BytePath(
-            bytes: Array(change.path.components.dropFirst(upper.depth).joined(separator: [UInt8(ascii: "/")])))
+        let length = upper.mount == "/" ? 1 : upper.mount.bytes.count + 1
+        let relative = BytePath(bytes: Array(change.path.bytes.dropFirst(length)))
         do {
             return try Files.open(
-                relative, flags: O_RDONLY | O_NOFOLLOW | O_NONBLOCK, at: upper.root,
+                relative, flags: flags | O_NOFOLLOW, at: upper.root,
                 resolve: Files.Resolve.beneath | Files.Resolve.noSymlinks)
         } catch let error as SystemError where [ENOENT, ENOTDIR, ELOOP].contains(error.code) {
             throw Self.unstable(change, "it is gone from the fork's layer")

@@ -70,6 +70,17 @@ struct Node: Sendable {
             resolve: Files.Resolve.noSymlinks | Files.Resolve.beneath)
     }
 
+    /// Opens what is known to be a regular file in a layer that nobody else writes; `nil` where the caller may not.
+    func layerFile() throws -> Descriptor? {
+        do {
+            return try Files.open(
+                BytePath(bytes: name), flags: O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, at: parent,
+                resolve: Files.Resolve.noSymlinks | Files.Resolve.beneath)
+        } catch let error as SystemError where error.code == EACCES {
+            return nil
+        }
+    }
+
     /// Opens a regular file for reading. Nothing else is ever opened: the place is pinned and looked at first, so that a FIFO
     /// or device put there meanwhile is not touched.
     func contents() throws -> Descriptor {

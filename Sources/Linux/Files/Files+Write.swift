@@ -117,7 +117,8 @@ extension Files {
         return true
     }
 
-    /// Whether nobody else has the file open in any way, reading or writing (Linux 5.3): nobody can write it then but by its name.
+    /// Whether nobody else has the file open in any way, reading or writing (Linux 5.3). Whoever opens it from then on waits until the
+    /// lease that this takes (F_WRLCK) has ended, with ``endLease(_:)`` or when the file is closed.
     ///
     /// - Throws: `SystemError` EINVAL where the file system knows no leases, EACCES without the right to (fcntl(2), F_SETLEASE).
     public static func isAlone(_ descriptor: Descriptor) throws -> Bool {

@@ -183,6 +183,17 @@ struct FileCalls: Sendable {
 
     /// The same with what `body` hands out piece by piece; a mebibyte of it at most is in memory.
     func replace(_ name: String, in directory: BytePath, _ body: ((Data) throws -> Void) throws -> Void) throws {
+        try place(name, in: directory, body)
+        try fsync(directory)
+    }
+
+    /// Waits until the names in a plain directory are on disk.
+    func fsync(_ directory: BytePath) throws {
+        try call(.fsync, directory) { try Files.fsyncDirectory(directory) }
+    }
+
+    /// As ``replace(_:in:_:)``, but that the name reaches the disk with the directory: see ``fsync(_:)``.
+    func place(_ name: String, in directory: BytePath, _ body: ((Data) throws -> Void) throws -> Void) throws {
         let new = directory.appending(name + ".new")
         let target = directory.appending(name)
         let file = try open(path: new, flags: O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, mode: 0o600)
@@ -198,6 +209,5 @@ struct FileCalls: Sendable {
         if !waiting.isEmpty { try flush() }
         try call(.fsync, new) { try Files.fsync(file) }
         try call(.rename, target) { try Files.rename(new, target) }
-        try call(.fsync, directory) { try Files.fsyncDirectory(directory) }
     }
 }

@@ -152,8 +152,7 @@ extension Promoter {
         defer { withExtendedLifetime(locks) {} }
         do {
             try store.create(id)
-            try store.write(documents, of: id)
-            try store.write(journal, of: id)
+            try store.write(journal, documents, of: id)
             try setPhase(.preparing, of: id)
             try moves.openBarriers()
             try moves.stage()

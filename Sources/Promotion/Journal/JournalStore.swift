@@ -142,15 +142,13 @@ struct JournalStore: Sendable {
 
     private static func format(_ name: String) -> String { "grace.promotion.\(name.dropLast(5)).v1" }
 
-    /// Keeps the change set and its base beside the journal, in their own canonical forms.
-    func write(_ documents: PromotionDocuments, of id: String) throws {
-        try calls.replace(Self.changes, in: path(id)) { try documents.changeSet.forEachManifestPiece($0) }
-        try calls.replace(Self.base, in: path(id)) { try documents.base.forEachDocumentPiece($0) }
-    }
-
-    /// Writes the journal as ``write(_:as:of:)`` would, a step at a time.
-    func write(_ journal: PromotionJournal, of id: String) throws {
-        try calls.replace(Self.journal, in: path(id)) { write in
+    /// Writes the change set and its base in their own canonical forms, and the journal as ``write(_:as:of:)`` would, a step at a time. All
+    /// of them are on disk when this returns.
+    func write(_ journal: PromotionJournal, _ documents: PromotionDocuments, of id: String) throws {
+        let directory = path(id)
+        try calls.place(Self.changes, in: directory) { try documents.forEachManifestPiece($0) }
+        try calls.place(Self.base, in: directory) { try documents.forEachDocumentPiece($0) }
+        try calls.place(Self.journal, in: directory) { write in
             var digest = StreamingDigest()
             try write(Data("{\"body\":".utf8))
             try journal.forEachPiece { piece in
@@ -163,6 +161,7 @@ struct JournalStore: Sendable {
             rest.finish()
             try write(Data(",".utf8) + rest.bytes.dropFirst())
         }
+        try calls.fsync(directory)
     }
 
     /// The journal with the change set and base that it names.
@@ -196,22 +195,47 @@ struct PromotionDocuments: Sendable {
     let baseDigest: Digest
     /// Bytes of both documents together.
     let size: Int
+    private let manifest: Form
+    private let document: Form
+
+    /// A document's canonical form, hashed; kept where it is small, so that it need not be made again to be written.
+    private struct Form: Sendable {
+        let digest: Digest
+        let size: Int
+        let kept: Data?
+
+        init(_ pieces: ((Data) -> Void) -> Void) {
+            var (hash, size, kept) = (StreamingDigest(), 0, Data() as Data?)
+            pieces { piece in
+                piece.withUnsafeBytes { hash.update($0) }
+                size += piece.count
+                kept = size > 4 << 20 ? nil : kept
+                kept?.append(piece)
+            }
+            (digest, self.size, self.kept) = (hash.finish(), size, kept)
+        }
+    }
 
     init(_ changeSet: ChangeSet, _ base: Base) {
         self.changeSet = changeSet
         self.base = base
-        var (changesDigest, baseDigest, size) = (StreamingDigest(), StreamingDigest(), 0)
-        changeSet.forEachManifestPiece { piece in
-            piece.withUnsafeBytes { changesDigest.update($0) }
-            size += piece.count
+        (manifest, document) = Threads.both("documents") {
+            Form { changeSet.forEachManifestPiece($0) }
+        } and: {
+            Form { base.forEachDocumentPiece($0) }
         }
-        base.forEachDocumentPiece { piece in
-            piece.withUnsafeBytes { baseDigest.update($0) }
-            size += piece.count
-        }
-        changeSetDigest = changesDigest.finish()
-        self.baseDigest = baseDigest.finish()
-        self.size = size
+        (changeSetDigest, baseDigest) = (manifest.digest, document.digest)
+        size = manifest.size + document.size
+    }
+
+    func forEachManifestPiece(_ body: (Data) throws -> Void) rethrows {
+        if let kept = manifest.kept { return try body(kept) }
+        try changeSet.forEachManifestPiece(body)
+    }
+
+    func forEachDocumentPiece(_ body: (Data) throws -> Void) rethrows {
+        if let kept = document.kept { return try body(kept) }
+        try base.forEachDocumentPiece(body)
     }
 }
 
