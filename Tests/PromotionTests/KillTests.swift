@@ -1,3 +1,4 @@
+import Documents
 import Fork
 import FoundationEssentials
 import Glibc
@@ -111,6 +112,70 @@ struct KillTests {
             ends.insert(
                 try expectWhole(
                     fixture, old, new, "killed after call \(number) of \(whole.calls) (system call \(end.last))"))
+        }
+        #expect(ends == [true, false], "kills before and after the commit were both tried")
+    }
+
+    @Test func aCommitOfAForksOwnFilesKilledAnywhereIsWholeAndTheForkHasThemStill() async throws {
+        let fixture = try Fixture(inMemory: true)
+        let given = fixture.directory + "/given"
+        func begin() throws -> [String: String] {
+            try prepare(fixture)
+            let changes = try ChangeSet.parse(manifest: Files.read(fixture.directory + "/changes.json"))
+            try Files.removeTree(given)
+            for change in changes.changes {
+                guard let content = change.content else { continue }
+                let path = BytePath(bytes: Array(given.utf8) + change.path.bytes)
+                try Files.makeDirectory(path.parent, intermediate: true)
+                try Files.writeAtomically(path, try fixture.blobs.read(content))
+                try Files.chown(path, uid: change.uid, gid: change.gid)
+                try Files.chmod(path, change.mode)
+                for (name, value) in change.xattrs { try Files.setXattr(path, name: name, value: value) }
+                if let modified = change.modified {
+                    try Files.setTimes(path, accessed: nil, modified: FileTime(total: modified))
+                }
+            }
+            return try contents()
+        }
+        /// Every file, with its content and every attribute but its links.
+        func contents() throws -> [String: String] {
+            var found: [String: String] = [:]
+            func walk(_ path: BytePath) throws {
+                guard let status = try Files.status(path) else { return }
+                if status.isDirectory {
+                    for name in try Files.entries(path) { try walk(path.appending(name)) }
+                } else {
+                    found[path.display] =
+                        "\(status.mode) \(status.uid) \(status.gid) \(status.modified.total) \(try Files.xattrs(path).keys.sorted()) \(Digest(of: try Files.read(path)).short)"
+                }
+            }
+            try walk(BytePath(given))
+            return found
+        }
+        _ = try begin()
+        let old = try fixture.picture().tree
+        let whole = try await run("give", fixture, killAfter: 0)
+        #expect(whole.status == 0 && whole.calls > 200)
+        let new = try fixture.picture().tree
+        #expect(try Files.status(given + "/etc/new.conf")?.links == 2, "live is the fork's own")
+        var ends: Set<Bool> = []
+        for number in numbers(whole.calls, "give") + [whole.calls] {
+            let before = try begin()
+            try? Files.removeTree(fixture.directory + "/journal")
+            let end = try await run("give", fixture, killAfter: number)
+            _ = try await fixture.promoter().recover()
+            let note = "killed after call \(number) of \(whole.calls) (system call \(end.last))"
+            let (tree, hidden) = try fixture.picture()
+            let phase = fixture.promoter().status(id: "m")?.phase
+            let isNew = phase == .promoted || phase == .confirmed
+            ends.insert(isNew)
+            expectSame(tree, isNew ? new : old, "\(note), \(phase.map(\.rawValue) ?? "nothing")")
+            if !isNew { #expect(hidden.isEmpty, "\(note): left behind \(hidden)") }
+            expectSame(try contents(), before, "\(note): the fork")
+            guard isNew else { continue }
+            #expect(try await fixture.promoter().rollback(id: "m") == .rolledBack, "\(note)")
+            expectSame(try fixture.picture().tree, old, "\(note), taken back")
+            expectSame(try contents(), before, "\(note): the fork, after a rollback")
         }
         #expect(ends == [true, false], "kills before and after the commit were both tried")
     }

@@ -21,13 +21,16 @@ extension Fork {
         try base(of: changes, reads: reads, keepingIn: blobs, copiedUp: nil)
     }
 
-    /// The same for a change set whose contents lie in the fork's own layers.
+    /// The same for a change set whose contents lie in the fork's own layers (``changeSetInPlace(tally:)``).
+    ///
+    /// - Returns: The base.
+    /// - Throws: ``ForkError``, `SystemError`.
     public func base(of changes: ChangeSet, in contents: LayerContents) throws -> Base {
         try base(of: changes, reads: [], keepingIn: nil, copiedUp: contents.copiedUp)
     }
 
-    /// - Parameter copiedUp: Of what nothing is at on live, the paths whose nodes were copied up (``ChangeCollector/copiedUp``), where
-    ///   that is known.
+    // `copiedUp`: of what nothing is at on live, the paths whose nodes were copied up (``ChangeCollector/copiedUp``), where that is
+    // known.
     private func base(of changes: ChangeSet, reads: [String], keepingIn blobs: BlobStore?, copiedUp: Set<BytePath>?)
         throws
         -> Base

@@ -67,6 +67,7 @@ extension Promoter {
     ///   - changeSet: What was tested.
     ///   - base: The pre-images.
     ///   - contents: Where the contents lie, if not among the blobs.
+    /// - Returns: Promoted.
     /// - Throws: As ``promote(id:changeSet:base:apply:watch:keeps:)``.
     public func commit(id: String, changeSet: ChangeSet, base: Base, contents: (any ContentSource)? = nil) async throws
         -> PromotionResult

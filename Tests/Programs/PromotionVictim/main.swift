@@ -6,6 +6,20 @@ import Glibc
 import Linux
 import Promotion
 
+/// The contents by path below a directory, each given away.
+struct Given: ContentSource {
+    let directory: String
+
+    private func place(_ change: Change) -> BytePath { BytePath(bytes: Array(directory.utf8) + change.path.bytes) }
+    func open(_ change: Change) throws -> Descriptor { try Files.open(place(change), flags: O_RDONLY) }
+    func missing(_ changes: ChangeSet) -> [String] { [] }
+    func allocated(_ change: Change) throws -> Int64? { try Files.status(place(change))?.allocated }
+    func whole(_ change: Change) throws -> Descriptor? {
+        // The names of one inode are made by the promoter.
+        change.hardLinkGroup == nil ? try open(change) : nil
+    }
+}
+
 let arguments = CommandLine.arguments
 guard arguments.count == 3 else { exit(2) }
 let directory = arguments[2]
@@ -31,6 +45,12 @@ do {
     case "commit":
         let (changes, base) = (try ChangeSet.parse(manifest: manifest), try Base.parse(document))
         _ = try await promoter.commit(id: "m", changeSet: changes, base: base)
+    case "give":
+        // As a commit of a fork's own files, from its very beginning.
+        let (changes, base) = (try ChangeSet.parse(manifest: manifest), try Base.parse(document))
+        close(77_770_001)
+        _ = try await promoter.commit(
+            id: "m", changeSet: changes, base: base, contents: Given(directory: directory + "/given"))
     case "purge":
         close(77_770_001)
         try promoter.purge(id: "m")
