@@ -12,10 +12,11 @@ struct LayerContentsTests {
     private static func change(
         _ scene: Scene, _ script: String
     ) async throws -> (fork: Fork, changes: ChangeSet, contents: LayerContents) {
+        let opened = try Files.open(scene.directory, flags: O_RDONLY | O_DIRECTORY)
         let fork = try scene.store.create(id: "fork")
         try await scene.bash(script, in: .apply, of: fork)
         var (changes, contents) = try fork.changeSetInPlace()
-        contents.isGivenAway = true
+        try contents.giveAway(since: opened)
         return (fork, changes, contents)
     }
 
@@ -53,8 +54,11 @@ struct LayerContentsTests {
             let change = try #require(changes[scene.path("d/x")])
             let file = try #require(try contents.whole(change))
             #expect(try Files.status(of: file).inode == Files.status(Self.upper(fork, "d/x"))?.inode)
-            contents.isGivenAway = false
+            try contents.settle()
+            (changes, contents) = try fork.changeSetInPlace()
             #expect(try contents.whole(change) == nil)
+            try contents.giveAway(since: Files.open("/proc", flags: O_RDONLY | O_DIRECTORY))
+            #expect(try contents.whole(change) == nil, "what lies elsewhere says nothing of this file system")
         }
     }
 
@@ -85,7 +89,7 @@ struct LayerContentsTests {
             }
             defer { if let map { munmap(map, 1) } }
             var (changes, contents) = try fork.changeSetInPlace()
-            contents.isGivenAway = true
+            try contents.giveAway(since: Files.open(scene.directory, flags: O_RDONLY | O_DIRECTORY))
             open?.close()
             if why == "written since" { try Files.append(file, Data("y".utf8)) }
             if why == "mode since" {

@@ -132,7 +132,7 @@ struct KillTests {
                 try Files.chmod(path, change.mode)
                 for (name, value) in change.xattrs { try Files.setXattr(path, name: name, value: value) }
                 if let modified = change.modified {
-                    try Files.setTimes(path, accessed: nil, modified: FileTime(total: modified))
+                    try Files.setTimes(path, accessed: nil, modified: FileTime(total: Int128(modified)))
                 }
             }
             return try contents()

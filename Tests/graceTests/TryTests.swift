@@ -182,7 +182,7 @@ struct TryTests {
         ),
         Row(
             "a commit of -y that meets a conflict leaves its fork, which can be used and shares nothing with live",
-            "set +e; mkfifo ../go; : >err; (for i in $(seq 500); do grep -q ready err && break; sleep 0.02; done; echo live >g; echo) >../go & $T -y 'echo 1 >f; echo 2 >g; echo ready >&2; read go' <../go 2>err; test $? = 1 || exit 1; test ! -e f && test \"$(cat g)\" = live || exit 1; K=$(sed -n 's/.*commit \\(.*\\), live is.*/\\1/p' err); test -d \"$K\" && test ! -e \"$K/giving\" || exit 1; rm g; $T -N $K 'echo more >>f' && $T summary $K | grep -q \"$PWD/f\" && test ! -e f"
+            "set +e; mkfifo ../go; : >err; (for i in $(seq 500); do grep -q ready err && break; sleep 0.02; done; echo live >g; echo) >../go & $T -y 'echo 1 >f; echo 2 >g; echo ready >&2; read go' <../go 2>err; test $? = 1 || exit 1; test ! -e f && test \"$(cat g)\" = live || exit 1; K=$(sed -n 's/.*commit \\([^:]*\\):.*/\\1/p' err); test -d \"$K\" && test ! -e \"$K/giving\" || exit 1; rm g; $T -N $K 'echo more >>f' && $T summary $K | grep -q \"$PWD/f\" && test ! -e f"
         ),
         Row(
             "a fork whose commit was cut off shares nothing with live once it is used again",

@@ -15,6 +15,11 @@ public protocol ContentSource: Sendable {
     /// The file with the content of an entry, where the very inode may become live: it has all of the entry's attributes and the
     /// content with its digest, has one name alone, and nobody can write it any more but by that name.
     func whole(_ change: Change) throws -> Descriptor?
+
+    /// Waits until what ``whole(_:)`` gave is on disk.
+    ///
+    /// - Throws: Where any of it could not be written, whenever that was.
+    func settle() throws
 }
 
 extension BlobStore: ContentSource {
@@ -37,4 +42,6 @@ extension BlobStore: ContentSource {
 
     /// Never: blobs are kept.
     public func whole(_ change: Change) throws -> Descriptor? { nil }
+
+    public func settle() throws {}
 }

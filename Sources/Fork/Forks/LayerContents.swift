@@ -19,8 +19,9 @@ public struct LayerContents: ContentSource {
     private let kept: Set<FileIdentity>
     /// See ``ChangeCollector/copiedUp``.
     let copiedUp: Set<BytePath>
-    /// Whether ``whole(_:)`` gives files away: the fork must be thrown away afterwards, or ``Fork/detach()`` be called.
-    public var isGivenAway = false
+    private var opened: (file: Descriptor, device: DeviceNumber)?
+    /// Whether ``whole(_:)`` gives files away.
+    public var isGivenAway: Bool { opened != nil }
 
     init(
         _ uppers: [(mount: String, path: BytePath)], sealed: FileTime, kept: Set<FileIdentity>, copiedUp: Set<BytePath>
@@ -35,6 +36,17 @@ public struct LayerContents: ContentSource {
         self.copiedUp = copiedUp
     }
 
+    /// Lets ``whole(_:)`` give files away: the fork must be thrown away afterwards, or ``Fork/detach()`` be called.
+    ///
+    /// - Parameter opened: A file or directory on the file system of the layers that has been open since before anything was written in
+    ///   them: a write that failed is told to such alone once somebody else has heard of it (syncfs(2), Linux 5.8).
+    /// - Throws: `SystemError` where it can't be looked at.
+    public mutating func giveAway(since opened: Descriptor) throws {
+        self.opened = (opened, try Files.status(of: opened).device)
+    }
+
+    public func settle() throws { if let opened { try Files.syncfs(opened.file) } }
+
     public func open(_ change: Change) throws -> Descriptor {
         let file = try place(change)
         guard try Files.status(of: file).isFile else { throw Self.unstable(change, "it is no longer a regular file") }
@@ -48,13 +60,14 @@ public struct LayerContents: ContentSource {
 
     public func whole(_ change: Change) throws -> Descriptor? {
         // Root alone may give another name to any file; a label of a security module belongs to the place a file is made at.
-        guard isGivenAway, geteuid() == 0, change.hardLinkGroup == nil, change.xattrs["security.selinux"] == nil else {
+        guard let opened, geteuid() == 0, change.hardLinkGroup == nil, change.xattrs["security.selinux"] == nil else {
             return nil
         }
         let file = try place(change, flags: Files.Flag.path)
         let status = try Files.status(of: file)
         // The kernel alone sets the time of the last change of anything: its bytes and attributes are what they were when it was read.
-        guard status.isFile, status.links == 1, status.changed < sealed, status.modified < sealed,
+        guard status.isFile, status.links == 1, status.device == opened.device, status.changed < sealed,
+            status.modified < sealed,
             status.size == change.size, status.mode == change.mode, status.uid == change.uid, status.gid == change.gid,
             change.modified == nil || change.modified == status.modified.nanosecondsSince1970,
             !kept.contains(status.identity)

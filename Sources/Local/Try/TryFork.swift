@@ -199,6 +199,12 @@ package struct TryFork {
         return (try changes.part(where: filter.isWanted), contents)
     }
 
+    /// Lets the contents of this fork's changes become live files themselves, since it is thrown away afterwards. Only where it was made
+    /// by this very command: the lock was taken before anything was written.
+    package func giveAway(_ contents: inout LayerContents) throws {
+        if isOwnDirectory { try contents.giveAway(since: lock) }
+    }
+
     /// Marks the fork, durably, as one whose files may become live ones: whoever opens it again, after a kill, has them copied first
     /// (``Fork/detach()``).
     package func beginGiving() throws { try Files.writeAtomically(directory + Self.giving, Data()) }

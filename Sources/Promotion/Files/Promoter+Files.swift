@@ -161,6 +161,7 @@ extension Promoter {
                 StagedInodes(inodes: moves.staged.map { $0.map { String($0) } }), as: JournalStore.staged, of: id)
             try store.reserve(JournalStore.spare(for: journal), of: id)
             try moves.syncFileSystems()
+            try calls.call(.syncfs, BytePath(root)) { try contents.settle() }
             try arm(id, watch: watch, keeps: keeps)
             try moves.requireReads()
             try setPhase(.applying, of: id)

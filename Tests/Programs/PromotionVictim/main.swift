@@ -18,6 +18,7 @@ struct Given: ContentSource {
         // The names of one inode are made by the promoter.
         change.hardLinkGroup == nil ? try open(change) : nil
     }
+    func settle() throws {}
 }
 
 let arguments = CommandLine.arguments

@@ -32,7 +32,7 @@ struct TryCommit {
     func commit(_ fork: TryFork, _ filter: PathFilter) async throws {
         var (changes, contents) = try fork.changes(filter)
         // It is thrown away in the end, so its own files may become live, and need not be copied.
-        contents.isGivenAway = fork.isOwnDirectory
+        try fork.giveAway(&contents)
         try await commit(fork, changes, contents)
     }
 
