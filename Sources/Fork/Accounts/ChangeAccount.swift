@@ -14,7 +14,7 @@ extension ChangeSet {
     /// - Returns: Lines, escaped.
     public static func account(of change: Change, old: [UInt8]?, new: [UInt8]?) -> [String] {
         var lines: [String] = []
-        if let role = role(of: change.path) { lines.append(role) }
+        if change.type != .directory, let role = role(of: change.path) { lines.append(role) }
         guard change.type == .file, change.kind != .metadata else { return lines }
         let (before, after) = (old.flatMap(ElfAccount.init), new.flatMap(ElfAccount.init))
         if before != nil || after != nil {
@@ -37,32 +37,45 @@ extension ChangeSet {
     private static func role(of path: BytePath) -> String? {
         guard let name = path.string else { return nil }
         let units = [
-            "/etc/systemd/system/", "/usr/lib/systemd/system/", "/lib/systemd/system/", "/run/systemd/system/",
+            "/etc/systemd/system/", "/usr/lib/systemd/system/", "/usr/local/lib/systemd/system/",
+            "/lib/systemd/system/",
+            "/run/systemd/system/",
         ]
-        let kinds = [".service", ".socket", ".timer", ".mount", ".path", ".target", ".slice", ".conf"]
+        // systemd.unit(5), and drop-ins.
+        let kinds = [
+            ".service", ".socket", ".device", ".mount", ".automount", ".swap", ".target", ".path", ".timer", ".slice",
+            ".scope",
+            ".conf",
+        ]
         if units.contains(where: name.hasPrefix), kinds.contains(where: name.hasSuffix) {
             return "systemd unit \(TextEscaping.path(path))"
         }
         return name.hasPrefix("/etc/") ? "configuration file" : nil
     }
 
-    /// Installed packages by version, from dpkg's status (deb-control(5)).
+    /// Installed packages by version, from dpkg's status (deb-control(5), dpkg(1)): those of several architectures with theirs, as dpkg
+    /// names them, and with their state where they are not whole.
     private static func packages(old: [UInt8], new: [UInt8]) -> [String] {
+        let keys = ["Package", "Version", "Status", "Architecture", "Multi-Arch"].map { ($0, Array("\($0): ".utf8)) }
         func versions(_ bytes: [UInt8]) -> [String: String] {
             var result: [String: String] = [:]
-            var (name, version, isInstalled): (String?, String?, Bool) = (nil, nil, false)
+            var fields: [String: String] = [:]
             for line in bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false) + [[]] {
                 if line.isEmpty {
-                    if let name, let version, isInstalled { result[name] = version }
-                    (name, version, isInstalled) = (nil, nil, false)
+                    let state = fields["Status"]?.split(separator: " ").last.map(String.init) ?? "not-installed"
+                    if let name = fields["Package"], let version = fields["Version"],
+                        !["not-installed", "config-files"].contains(state)
+                    {
+                        let architecture =
+                            fields["Multi-Arch"] == "same" ? fields["Architecture"].map { ":\($0)" } : nil
+                        result[name + (architecture ?? "")] = version + (state == "installed" ? "" : " (\(state))")
+                    }
+                    fields = [:]
                     continue
                 }
-                func value(_ key: String) -> String? {
-                    line.starts(with: key.utf8) ? TextEscaping.line(line.dropFirst(key.utf8.count)) : nil
+                for (key, start) in keys where line.starts(with: start) {
+                    fields[key] = TextEscaping.line(line.dropFirst(start.count))
                 }
-                name = value("Package: ") ?? name
-                version = value("Version: ") ?? version
-                if let status = value("Status: ") { isInstalled = status.hasSuffix(" installed") }
             }
             return result
         }
