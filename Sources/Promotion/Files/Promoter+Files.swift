@@ -272,7 +272,10 @@ extension Promoter {
         let applied = result.applied
         try setPhase(.promoted, of: id) { $0.applied = applied }
         recordFact("promotion.done", ["id": .string(id)])
-        result.holders = Holders.find(stash: String(decoding: journal.stashName, as: UTF8.self))
+        // Where nothing was displaced, nobody can have it open.
+        if journal.steps.contains(where: { $0.action == .exchange || $0.action == .remove }) {
+            result.holders = Holders.find(stash: String(decoding: journal.stashName, as: UTF8.self))
+        }
         return result
     }
 }
