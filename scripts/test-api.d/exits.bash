@@ -31,7 +31,8 @@ is "verify leaves live alone" "old old " "$(content verify)"
 is "verify leaves nothing behind" "" "$(find /var/tmp -maxdepth 1 -name 'grace-verify-*' -newer "$work/pass.yaml")"
 
 say "grace run: the command's code, 125 Grace failed, 126 and 127 as in a shell, 128+n on a signal"
-sandboxed() { expect_exit "$1" "run: $2" "$grace" run --profiles "$repository/sandbox-profiles" "${@:3}"; }
+# From a directory that is in every sandbox: a checkout below /tmp is in none.
+sandboxed() { expect_exit "$1" "run: $2" env --chdir=/ PWD=/ "$grace" run --profiles "$repository/sandbox-profiles" "${@:3}"; }
 sandboxed 0 "true" -- true
 sandboxed 3 "exit 3" -- sh -c 'exit 3'
 sandboxed 125 "an unknown profile" --profile nothing -- true

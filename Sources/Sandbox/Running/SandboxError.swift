@@ -22,6 +22,10 @@ public enum SandboxError: Error, Sendable, Equatable, CustomStringConvertible {
             let place = detail.isEmpty ? "" : " (\(detail))"
             let what = "The sandbox could not be set up: \(step)\(place) failed: \(Self.text(errno))."
             return advice.map { "\(what) \($0)" } ?? what
+        case .start(let step, 2, let program) where step == Self.name(CSANDBOX_STEP_DIRECTORY):
+            return
+                "“\(program)” could not be started in the sandbox: the directory it is to start in is not there. /tmp, /run and /dev are a "
+                + "sandbox's own, and a profile's hidden places are empty; start it from another directory."
         case .start(let step, let errno, let program):
             return "“\(program)” could not be started in the sandbox: \(step) failed: \(Self.text(errno))."
         case .missing(let features):
