@@ -42,15 +42,15 @@ extension JSON {
     fileprivate static func write(_ text: String, to output: inout [UInt8]) {
         output.append(UInt8(ascii: "\""))
         // Nearly every text stays as it is.
-        let isPlain: Void? =
+        let isWritten =
             text.utf8.withContiguousStorageIfAvailable { bytes in
                 for byte in bytes where byte < 32 || byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\") {
-                    return nil
+                    return false
                 }
                 output.append(contentsOf: bytes)
-                return ()
-            } ?? nil
-        if isPlain != nil {
+                return true
+            } ?? false
+        if isWritten {
             output.append(UInt8(ascii: "\""))
             return
         }

@@ -41,10 +41,7 @@ package struct Run {
         let specification = SandboxSpecification(
             profile: effective, masks: options.places.all, hostname: "grace", label: "run-\(getpid())")
         let begin = ContinuousClock.now
-        // While the command runs, and not while it is waited for.
-        let result = try await engine.run(specification, line, signals: relay) {
-            try? Threads.start("sweep") { engine.sweep() }
-        }
+        let result = try await engine.run(specification, line, signals: relay)
         let elapsed = (ContinuousClock.now - begin) / .seconds(1)
         if options.json || options.kpi != nil {
             let report = JSON.object([

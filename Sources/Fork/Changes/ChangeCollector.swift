@@ -221,8 +221,7 @@ struct ChangeCollector {
         let time = node.status.modified
         guard time.seconds < created.seconds - 86_400 else { return nil }
         if let before, before.top.type == node.type, before.top.status.modified == time { return nil }
-        let (seconds, overflow) = time.seconds.multipliedReportingOverflow(by: 1_000_000_000)
-        return overflow ? nil : seconds + Int64(time.nanoseconds)
+        return time.nanosecondsSince1970
     }
 
     private func entry(_ upper: Upper, _ kind: Change.Kind, before: MergedNode?) throws -> Change {

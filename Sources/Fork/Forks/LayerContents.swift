@@ -98,7 +98,7 @@ public struct LayerContents: ContentSource {
 
 extension FileTime {
     /// `nil` where they are more than 64 bits.
-    fileprivate var nanosecondsSince1970: Int64? {
+    var nanosecondsSince1970: Int64? {
         let (product, overflow) = seconds.multipliedReportingOverflow(by: 1_000_000_000)
         return overflow ? nil : product + Int64(nanoseconds)
     }

@@ -32,9 +32,7 @@ struct TryRun {
             overlays: try fork.fork.overlays(for: .apply), masks: places.all + [fork.directory], hostname: hostName(),
             label: "try", sharesTemporary: true)
         let (exit, _, fallbacks) = try await engine.run(
-            specification, try command(line), signals: signals,
-            ready: { fork.fork.awaitLaterTimes() },
-            begun: { try? Threads.start("sweep") { engine.sweep() } })
+            specification, try command(line), signals: signals, ready: { fork.fork.awaitLaterTimes() })
         for fallback in fallbacks where fallback.feature == .mappedRoot {
             Terminal.error("this fork did without \(fallback.feature.rawValue): \(fallback.detail)")
         }

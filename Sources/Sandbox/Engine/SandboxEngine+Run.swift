@@ -11,14 +11,14 @@ extension SandboxEngine {
     ///
     /// `streams` are standard input, output and error; `extra` further descriptors, by the number that the command finds each at;
     /// `signals` is a relay that the caller made before; `ready` is called once the sandbox is there and
-    /// nothing runs in it, `begun` once the command runs.
+    /// nothing runs in it.
     ///
     /// - Returns: how the command ended, how its sandbox did, and what it had to do without.
     /// - Throws: ``SandboxError`` when the sandbox or the command cannot be started.
     public func run(
         _ specification: SandboxSpecification, _ command: Command,
         streams: (stdin: Stdio, stdout: Stdio, stderr: Stdio) = (.inherit, .inherit, .inherit),
-        extra: [Int32: Descriptor] = [:], signals: SignalRelay? = nil, ready: () -> Void = {}, begun: () -> Void = {}
+        extra: [Int32: Descriptor] = [:], signals: SignalRelay? = nil, ready: () -> Void = {}
     ) async throws -> (exit: ProcessExit, outcome: SandboxOutcome, fallbacks: [FeatureStatus]) {
         let relay = try signals ?? SignalRelay()
         defer { if signals == nil { relay.stop() } }
@@ -30,7 +30,8 @@ extension SandboxEngine {
             let process = try await sandbox.spawn(
                 command, streams: [streams.stdin, streams.stdout, streams.stderr], extra: extra, foreground: terminal)
             relay.began { process.channel.signal(id: process.id, $0, group: true) }
-            begun()
+            // While the command runs, and not while it is waited for.
+            if sweepsBesideCommands { try? Threads.start("sweep") { [self] in sweep() } }
             let exit = try await process.wait()
             relay.ended()
             if terminal { _ = csandbox_take_terminal(0, 0) }

@@ -31,6 +31,8 @@ public final class SandboxEngine: Sendable {
     let ground: Ground
     /// What was started ahead.
     let pool = Pool()
+    /// Whether ``sweep()`` is called beside each command of ``run(_:_:streams:extra:signals:ready:)``.
+    let sweepsBesideCommands: Bool
     /// Compiled system-call filters.
     let filters: FilterCache
     /// 0 when the kernel can report denied calls, else an errno.
@@ -63,7 +65,8 @@ public final class SandboxEngine: Sendable {
             canReport: { csandbox_can_report() }, sweeps: sweeps)
     }
 
-    /// As above, from what was begun before: then what killed agents left is removed by ``sweep()`` alone.
+    /// As above, from what was begun before: then what killed agents left is removed while a command runs
+    /// (``run(_:_:streams:extra:signals:ready:)``), as far as its time reaches.
     public convenience init(
         cgroups: CgroupHost?, cgroupParent: String = "grace", ahead: HeadStart, scratch: String,
         storedFilters: String? = nil
@@ -91,6 +94,7 @@ public final class SandboxEngine: Sendable {
         ground = ahead?.ground ?? Ground()
         self.filters = filters
         self.canReport = canReport
+        sweepsBesideCommands = ahead != nil
         if sweeps { sweep() }
     }
 
