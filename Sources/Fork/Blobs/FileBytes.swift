@@ -115,6 +115,14 @@ struct FileBytes {
         }
     }
 
+    /// Writes what another file holds at the same offsets; its holes stay holes.
+    func copy(from source: FileBytes) throws {
+        try source.forEachPiece { offset, piece in
+            if !piece.isHole { try write(piece.bytes, at: offset) }
+            try extend(to: offset + Int64(piece.bytes.count))
+        }
+    }
+
     /// Makes the file at least `length` bytes long, by a hole.
     func extend(to length: Int64) throws {
         guard try size() < length else { return }

@@ -36,11 +36,8 @@ extension Fork {
     private func detach(_ names: [Node], by temporary: BytePath) throws {
         guard let first = names.first else { return }
         try Files.removeTree(temporary)
-        let file = try Files.open(temporary, flags: O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, mode: 0o600)
-        try FileBytes(first.contents()).forEachPiece { offset, piece in
-            if !piece.isHole { try FileBytes(file).write(piece.bytes, at: offset) }
-            try FileBytes(file).extend(to: offset + Int64(piece.bytes.count))
-        }
+        let file = FileBytes(try Files.open(temporary, flags: O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, mode: 0o600))
+        try file.copy(from: FileBytes(first.contents()))
         try Layer.copyAttributes(from: first, to: temporary)
         for (name, value) in try first.allXattrs() where OverlayMarks.isOverlays(name) {
             try Files.setXattr(temporary, name: name, value: value)

@@ -98,10 +98,7 @@ struct LayerMerger {
         switch node.type {
         case .file:
             let file = FileBytes(try Files.open(target, flags: O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, mode: 0o600))
-            try FileBytes(node.contents()).forEachPiece { offset, piece in
-                if !piece.isHole { try file.write(piece.bytes, at: offset) }
-                try file.extend(to: offset + Int64(piece.bytes.count))
-            }
+            try file.copy(from: FileBytes(node.contents()))
         case .symlink: try Files.symlink(BytePath(bytes: Array(node.linkTarget())), at: target)
         default: try Files.mknod(target, kind: node.status.kind, mode: 0o600, device: node.status.special)
         }
