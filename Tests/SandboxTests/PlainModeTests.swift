@@ -35,6 +35,13 @@ import Testing
         #expect(try Files.status("/etc/grace-test-plain") == nil)
     }
 
+    /// With the project of a file its quota would be left (``ProjectQuotaTests``): the kernel lets the host's root.
+    @Test(arguments: ["0x401c5820", "0x40086602"]) func filesKeepTheirProject(_ request: String) async throws {
+        let result = try await Self.run(
+            "perl -e 'open(F, \"<\", \"/etc\"); $v = \"\\0\" x 28; print ioctl(F, \(request), $v) ? \"set\" : $!'")
+        #expect(result.out == "Operation not permitted", "\(result)")
+    }
+
     @Test func aProfileThatRequiresAMappedRootIsRefusedWithASentenceAndNothingIsLeft() async throws {
         try await Host.withDirectory { directory in
             let engine = try Self.engine(directory)

@@ -14,13 +14,13 @@ struct StoredFilterTests {
     /// What a cache with an empty memory gives, and how often it compiled.
     private static func program(
         _ directory: String, _ policy: SeccompPolicy = policy, reporting: Bool = true,
-        change: (inout StoredFilters) -> Void = { _ in }
+        keepsProject: Bool = false, change: (inout StoredFilters) -> Void = { _ in }
     ) throws -> (bytes: Data, compilations: Int) {
         let count = Atomic<Int>(0)
         var stored = StoredFilters(directory: directory)
         change(&stored)
         let cache = FilterCache(stored: stored) { _ in count.add(1, ordering: .relaxed) }
-        let file = try cache.program(for: policy, capabilities: [], reporting: reporting)
+        let file = try cache.program(for: policy, capabilities: [], reporting: reporting, keepsProject: keepsProject)
         let bytes = try Files.pread(file, count: Int(try Files.status(of: file).size), offset: 0)
         return (bytes, count.load(ordering: .relaxed))
     }
@@ -46,11 +46,12 @@ struct StoredFilterTests {
             let directory = place + "/filters"
             _ = try Self.program(directory)
             #expect(try Self.program(directory, reporting: false).compilations == 1)
+            #expect(try Self.program(directory, keepsProject: true).compilations == 1)
             #expect(try Self.program(directory, SeccompPolicy(allow: ["@debug"])).compilations == 1)
             #expect(try Self.program(directory, SeccompPolicy(allow: ["@debug"], quiet: ["mount"])).compilations == 1)
             #expect(try Self.program(directory) { $0.library = "2.99.0" }.compilations == 1)
             #expect(try Self.program(directory) { $0.program = "another build" }.compilations == 1)
-            #expect(try Self.names(directory).count == 6)
+            #expect(try Self.names(directory).count == 7)
             #expect(try Self.program(directory).compilations == 0)
         }
     }

@@ -335,9 +335,10 @@ final class Preparation {
         if !missing.isEmpty { throw SandboxError.missing(missing) }
     }
 
-    private func filter() throws -> Descriptor {
+    private func filter(_ mode: csandbox_mode) throws -> Descriptor {
         try engine.filters.program(
-            for: specification.profile.seccomp, capabilities: specification.profile.capabilities, reporting: reporting)
+            for: specification.profile.seccomp, capabilities: specification.profile.capabilities, reporting: reporting,
+            keepsProject: mode == CSANDBOX_PLAIN)
     }
 
     private func launch(
@@ -360,12 +361,12 @@ final class Preparation {
         let channel = try Channel(socket: ours)
         self.channel = channel
         try engine.zygote.spawn(
-            [plan, theirs] + (late ? [] : [try filter()]) + joins + (seat.map { [$0] } ?? []), for: channel)
+            [plan, theirs] + (late ? [] : [try filter(mode)]) + joins + (seat.map { [$0] } ?? []), for: channel)
         theirs.close()
         if late {
             // Meanwhile PID 1 mounts its layers.
             if cgroup == nil { try makeCgroup(privileged: true) }
-            channel.join(try filter(), try cgroup?.joinDescriptors(seated: seat != nil) ?? [])
+            channel.join(try filter(mode), try cgroup?.joinDescriptors(seated: seat != nil) ?? [])
         }
         return await channel.greeting()
     }

@@ -10,6 +10,7 @@ final class FilterCache: Sendable {
         var policy: SeccompPolicy
         var capabilities: [String]
         var reporting: Bool
+        var keepsProject: Bool
     }
     private let compiled = Mutex<[Key: Descriptor]>([:])
     private let observe: @Sendable (SeccompPolicy) -> Void
@@ -23,14 +24,18 @@ final class FilterCache: Sendable {
 
     /// The program for a policy, as a memfd that the caller may not write to.
     ///
-    /// - Throws: ``SandboxError``; see ``SeccompCompiler/compile(_:reporting:)``.
-    func program(for policy: SeccompPolicy, capabilities: [String], reporting: Bool) throws -> Descriptor {
+    /// - Throws: ``SandboxError``; see ``SeccompCompiler/compile(_:reporting:keepsProject:)``.
+    func program(
+        for policy: SeccompPolicy, capabilities: [String], reporting: Bool, keepsProject: Bool = false
+    ) throws -> Descriptor {
         // Capabilities matter to a file's rules alone.
         let held = policy.file == nil ? [] : Set(capabilities).sorted()
-        let key = Key(policy: policy, capabilities: held, reporting: reporting)
+        let key = Key(policy: policy, capabilities: held, reporting: reporting, keepsProject: keepsProject)
         return try compiled.withLock { compiled in
             if let known = compiled[key] { return try known.duplicate() }
-            let file = try make(StoredFilters.Source(policy: policy, capabilities: held, reporting: reporting))
+            let file = try make(
+                StoredFilters.Source(
+                    policy: policy, capabilities: held, reporting: reporting, keepsProject: keepsProject))
             compiled[key] = file
             return try file.duplicate()
         }
@@ -44,7 +49,8 @@ final class FilterCache: Sendable {
         }
         observe(source.policy)
         let plan = FilterPlan(source.policy, capabilities: source.capabilities)
-        let file = try SeccompCompiler.compile(plan, reporting: source.reporting)
+        let file = try SeccompCompiler.compile(
+            plan, reporting: source.reporting, keepsProject: source.keepsProject)
         if let stored {
             let length = Int(try Files.status(of: file).size)
             stored.store(try Files.pread(file, count: length, offset: 0), for: source)

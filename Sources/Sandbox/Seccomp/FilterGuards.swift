@@ -21,14 +21,20 @@ enum FilterGuards {
     /// Put characters into a terminal as if typed: a way out to the caller's shell.
     static let terminal: [UInt32] = [0x5412, 0x541c]  // TIOCSTI TIOCLINUX
 
-    /// Instructions in front of libseccomp's; `denied` is what the kernel does with a call that they refuse (SECCOMP_RET_…).
-    static func instructions(architecture: UInt32, denied: UInt32) -> [csandbox_instruction] {
+    /// Set what a file belongs to besides its owner, its project among that (FS_IOC_SETFLAGS, FS_IOC_FSSETXATTR). The kernel keeps the
+    /// project from whoever is in a user namespace of its own; root that is not mapped would leave its project, and so its quota.
+    static let project: [UInt32] = [0x4008_6602, 0x401c_5820]
+
+    /// Instructions in front of libseccomp's; `denied` is what the kernel does with a call that they refuse (SECCOMP_RET_…), and
+    /// `keepsProject` whether ``project`` is among them.
+    static func instructions(architecture: UInt32, denied: UInt32, keepsProject: Bool) -> [csandbox_instruction] {
         // Offsets in struct seccomp_data; the lower halves of arguments, little-endian as all machines that Grace runs on.
         let (number, machine): (UInt32, UInt32) = (0, 4)
         let (first, second, third): (UInt32, UInt32, UInt32) = (16, 24, 32)
         var checks: [[Step]] = []
         if let ioctl = SystemCalls.number(of: "ioctl") {
-            checks.append([.unless(ioctl), .load(second)] + terminal.map { .refuse($0) } + [.pass])
+            let refused = terminal + (keepsProject ? project : [])
+            checks.append([.unless(ioctl), .load(second)] + refused.map { .refuse($0) } + [.pass])
         }
         if let clone = SystemCalls.number(of: "clone") {
             checks.append([.unless(clone), .load(first), .refuseAny(namespaces), .pass])

@@ -6,10 +6,11 @@ internal import Linux
 
 /// Turns a filter's plan into the kernel's filter language, by way of libseccomp.
 enum SeccompCompiler {
-    /// The program, as a memfd: `struct sock_filter[]`. `reporting` says whether somebody will attend to the filter's listener.
+    /// The program, as a memfd: `struct sock_filter[]`. `reporting` says whether somebody will attend to the filter's listener,
+    /// `keepsProject` whether files keep their project (``FilterGuards/project``).
     ///
     /// - Throws: ``SandboxError`` when libseccomp refuses a rule, or the sandbox could not even start under this filter.
-    static func compile(_ plan: FilterPlan, reporting: Bool) throws -> Descriptor {
+    static func compile(_ plan: FilterPlan, reporting: Bool, keepsProject: Bool = false) throws -> Descriptor {
         try check(plan)
         guard let context = seccomp_init(code(plan.standard, reporting)) else {
             throw SandboxError.helper("libseccomp could not start a filter; is there memory left?")
@@ -34,7 +35,7 @@ enum SeccompCompiler {
         }
         let file = try Descriptor.memory(name: "grace-seccomp")
         let guards = FilterGuards.instructions(
-            architecture: seccomp_arch_native(), denied: code(.report, reporting))
+            architecture: seccomp_arch_native(), denied: code(.report, reporting), keepsProject: keepsProject)
         try Files.write(file, guards.withUnsafeBytes { Data($0) })
         try check(file.withRaw { seccomp_export_bpf(context, $0) }, "the export")
         return file

@@ -26,6 +26,7 @@ struct StoredFilters: Sendable {
         /// Those that matter to it, sorted.
         var capabilities: [String]
         var reporting: Bool
+        var keepsProject: Bool
     }
 
     /// The kernel takes no more (BPF_MAXINSNS, linux/bpf_common.h), eight bytes each.
@@ -91,7 +92,8 @@ struct StoredFilters: Sendable {
     private func key(_ source: Source) throws -> Data? {
         guard let program, let library else { return nil }
         var known: [UInt8] = Array(
-            "grace-seccomp \(program) libseccomp \(library) reporting \(source.reporting)\0".utf8)
+            "grace-seccomp \(program) libseccomp \(library) reporting \(source.reporting) \(source.keepsProject)\0".utf8
+        )
         func add(_ names: [String]) {
             known += "\(names.count)\0".utf8
             for name in names {
