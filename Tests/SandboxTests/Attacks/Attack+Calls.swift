@@ -10,23 +10,23 @@ import Testing
 extension Attack {
     static let calls: [Attack] = [
         .refused(
-            "a user namespace by unshare", .userNamespaces, inside: ["unshare-user"], saying: "EPERM",
+            "a user namespace by unshare", .userNamespaces, inside: ["unshare-user"], saying: "EPERM", anyUserCan: true,
             control: .bare("unshare-user")),
         .refused(
-            "a user namespace by clone", .userNamespaces, inside: ["clone-user"], saying: "EPERM",
+            "a user namespace by clone", .userNamespaces, inside: ["clone-user"], saying: "EPERM", anyUserCan: true,
             control: .bare("clone-user")),
         .refused(
-            "a user namespace by clone3", .userNamespaces, inside: ["clone3-user"], saying: "ENOSYS",
+            "a user namespace by clone3", .userNamespaces, inside: ["clone3-user"], saying: "ENOSYS", anyUserCan: true,
             control: .bare("clone3-user")),
         .refused("userfaultfd", .userfaultfd, inside: ["userfaultfd"], control: .bare("userfaultfd")),
         .refused("bpf", .bpf, inside: ["bpf"], control: .bare("bpf")),
         .refused("perf_event_open", .perf, inside: ["perf"], control: .bare("perf")),
         .refused("io_uring", .ioUring, inside: ["io-uring"], control: .bare("io-uring", unlessMissing: ["ENOSYS"])),
         .refused(
-            "int80 system calls", .otherCalls, inside: ["int80"], saying: "ENOSYS",
+            "int80 system calls", .otherCalls, inside: ["int80"], saying: "ENOSYS", anyUserCan: true,
             control: .bare("int80", unlessMissing: ["EFAULT"])),
         .refused(
-            "x32 system calls", .otherCalls, inside: ["x32"], saying: "ENOSYS",
+            "x32 system calls", .otherCalls, inside: ["x32"], saying: "ENOSYS", anyUserCan: true,
             control: .bare("x32", unlessMissing: ["ENOSYS"])),
         .refused("the kernel's log", .kernelLog, inside: ["kernel-log"], control: .bare("kernel-log")),
         .refused(
@@ -68,11 +68,12 @@ extension Attack {
 
     static let keys: [Attack] = [
         .refused(
-            "add_key", .keys, inside: ["add-key", "grace-attack"], control: .bare("add-key", "grace-attack", "own")),
+            "add_key", .keys, inside: ["add-key", "grace-attack"], anyUserCan: true,
+            control: .bare("add-key", "grace-attack", "own")),
         .refused(
-            "request_key", .keys, inside: ["request-key", "grace-attack"],
+            "request_key", .keys, inside: ["request-key", "grace-attack"], anyUserCan: true,
             control: .bare("request-key", "grace-attack", "own")),
-        .refused("keyctl", .keys, inside: ["keyctl"], control: .bare("keyctl")),
+        .refused("keyctl", .keys, inside: ["keyctl"], anyUserCan: true, control: .bare("keyctl")),
     ]
 
     static let terminals: [Attack] = [

@@ -45,7 +45,7 @@ extension Attack {
             #expect(try Files.status("\(scene.made)/ran") == nil)
         },
         Attack(
-            "moving itself out of its cgroup", .cgroupEscape,
+            "moving itself out of its cgroup", .cgroupEscape, grounds: Ground.asRoot,
             control: .succeeds { scene in
                 let host = try CgroupHost.detect()
                 let group = try Cgroup.create(on: host, path: "\(Host.group(scene.directory))/other")

@@ -9,7 +9,8 @@ import Testing
 extension Attack {
     static let sockets: [Attack] = [
         Attack(
-            "the host's abstract and path sockets", .unixSockets,
+            "the host's abstract and path sockets", .unixSockets, grounds: Ground.all + Ground.reaching,
+            anyUserCan: true,
             control: .succeeds { scene in
                 try await withListeners(scene) { names in
                     for name in names { try await scene.comesThrough(["connect-unix", name]) }
@@ -22,7 +23,8 @@ extension Attack {
             }
         },
         Attack(
-            "the host's loopback, own and link-local addresses", .hostNetwork,
+            "the host's loopback, own and link-local addresses", .hostNetwork, grounds: Ground.all + Ground.reaching,
+            anyUserCan: true,
             control: .succeeds { scene in
                 try await withTCP { port in
                     try await scene.comesThrough(["connect-tcp", "\(port)", "127.0.0.1"])
@@ -37,22 +39,31 @@ extension Attack {
                     ]
                         + hostAddresses())
                 #expect(answer.isRefused, "\(answer)")
+                guard scene.ground.reaches else { return }
+                // There is a way out, and the gateway takes what is for elsewhere.
+                let (elsewhere, _) = try await scene.inside(["connect-tcp", "\(port)", "203.0.113.99"])
+                #expect(elsewhere.isSuccess, "\(elsewhere)")
             }
         },
-        .refused("vsock", .socketFamilies, inside: ["vsock"], control: .bare("vsock", unlessMissing: ["EAFNOSUPPORT"])),
         .refused(
-            "AF_ALG", .socketFamilies, inside: ["af-alg"],
+            "vsock", .socketFamilies, grounds: Ground.all + Ground.reaching, inside: ["vsock"], anyUserCan: true,
+            control: .bare("vsock", unlessMissing: ["EAFNOSUPPORT"])),
+        .refused(
+            "AF_ALG", .socketFamilies, grounds: Ground.all + Ground.reaching, inside: ["af-alg"], anyUserCan: true,
             control: .bare("af-alg", unlessMissing: ["EAFNOSUPPORT", "ENOENT"])),
         .refused(
-            "packet and raw sockets", .socketFamilies, inside: ["packet"],
+            "packet and raw sockets", .socketFamilies, grounds: Ground.all + Ground.reaching, inside: ["packet"],
             control: .bare("packet", unlessMissing: ["EAFNOSUPPORT"])),
-        .refused("netlink", .socketFamilies, inside: ["netlink"], control: .bare("--namespaces", "n", "netlink")),
+        .refused(
+            "netlink", .socketFamilies, grounds: Ground.all + Ground.reaching, inside: ["netlink"],
+            control: .bare("--namespaces", "n", "netlink")),
     ]
 
     /// Sockets of the host: an abstract one, one in a directory that the sandbox sees, one in /run.
     private static func withListeners(_ scene: Scene, _ body: ([String]) async throws -> Void) async throws {
         let label = "grace-attack-\(UInt32.random(in: 0 ... .max))"
-        let names = ["@\(label)", "\(scene.made)/socket", "/run/\(label)"]
+        // In /run an ordinary user has no place.
+        let names = ["@\(label)", "\(scene.made)/socket"] + (geteuid() == 0 ? ["/run/\(label)"] : [])
         var held: [Descriptor] = []
         for name in names {
             let socket = Descriptor(owning: Glibc.socket(AF_UNIX, Int32(SOCK_STREAM.rawValue) | 0o2000000, 0))
@@ -70,24 +81,25 @@ extension Attack {
             if !name.hasPrefix("@") { try Files.chmod(name, 0o777) }
             held.append(socket)
         }
-        defer { try? Files.unlink(names[2]) }
+        defer { try? Files.unlink("/run/\(label)") }
         try await body(names)
         withExtendedLifetime(held) {}
     }
 
-    /// A listener on every address of the host.
+    /// A listener on every address of the host, at a port that ``Ground/reaching`` would let pass.
     private static func withTCP(_ body: (UInt16) async throws -> Void) async throws {
         let socket = Descriptor(owning: Glibc.socket(AF_INET, Int32(SOCK_STREAM.rawValue) | 0o2000000, 0))
         var address = sockaddr_in()
         address.sin_family = sa_family_t(AF_INET)
-        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-        let port = try withUnsafeMutablePointer(to: &address) { pointer in
-            try pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                try #require(bind(socket.raw, $0, length) == 0 && listen(socket.raw, 8) == 0)
-                try #require(getsockname(socket.raw, $0, &length) == 0)
-            }
-            return UInt16(bigEndian: pointer.pointee.sin_port)
+        let length = socklen_t(MemoryLayout<sockaddr_in>.size)
+        let free = Ground.openPorts.first { port in
+            address.sin_port = port.bigEndian
+            return withUnsafePointer(to: &address) {
+                $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { bind(socket.raw, $0, length) }
+            } == 0
         }
+        let port = try #require(free)
+        try #require(listen(socket.raw, 8) == 0)
         try await body(port)
         withExtendedLifetime(socket) {}
     }
@@ -112,7 +124,7 @@ extension Attack {
 
     static let objects: [Attack] = [
         Attack(
-            "the host's System V shared memory", .sharedMemory,
+            "the host's System V shared memory", .sharedMemory, anyUserCan: true,
             control: .succeeds { scene in
                 try await withSegment { key in try await scene.comesThrough(["sysv", "\(key)"]) }
             }
@@ -123,7 +135,7 @@ extension Attack {
             }
         },
         Attack(
-            "the host's POSIX shared memory", .sharedMemory,
+            "the host's POSIX shared memory", .sharedMemory, anyUserCan: true,
             control: .succeeds { scene in
                 try await withMemory { name in try await scene.comesThrough(["posix", name]) }
             }

@@ -10,16 +10,20 @@ import Testing
 extension Attack {
     static let resources: [Attack] = [
         limited(
-            "a fork bomb", .forkBomb, inside: ["fork-bomb", "200"], breach: .pids, { $0.limits.pids = 32 },
+            "a fork bomb", .forkBomb, grounds: Ground.asRoot, inside: ["fork-bomb", "200"], breach: .pids,
+            { $0.limits.pids = 32 },
             without: { $0.limits.pids = nil }),
         limited(
-            "a memory bomb", .memoryBomb, inside: ["memory-bomb", "96"], breach: .oom, { $0.limits.memory = 32 << 20 },
+            "a memory bomb", .memoryBomb, grounds: Ground.asRoot, inside: ["memory-bomb", "96"], breach: .oom,
+            { $0.limits.memory = 32 << 20 },
             without: { $0.limits.memory = nil }),
         limited(
-            "filling /tmp, /run and /dev/shm", .memoryFill, inside: ["fill", "64", "/tmp", "/run", "/dev/shm"],
+            "filling /tmp, /run and /dev/shm", .memoryFill, grounds: Ground.asRoot,
+            inside: ["fill", "64", "/tmp", "/run", "/dev/shm"],
             { $0.limits.memory = 32 << 20 }, without: { $0.limits.memory = nil }),
         limited(
-            "filling a memfd", .memoryFill, inside: ["fill-memfd", "96"], breach: .oom, { $0.limits.memory = 32 << 20 },
+            "filling a memfd", .memoryFill, grounds: Ground.asRoot, inside: ["fill-memfd", "96"], breach: .oom,
+            { $0.limits.memory = 32 << 20 },
             without: { $0.limits.memory = nil }),
         limited(
             "opening descriptors without end", .descriptors, inside: ["descriptors", "2000"], { $0.limits.files = 256 },
@@ -40,12 +44,12 @@ extension Attack {
     /// `lower` sets the limit and `without` takes it away. `breach` is the outcome that the limit has; `nil` where the kernel refuses and
     /// the sandbox lives on.
     private static func limited(
-        _ name: String, _ threat: Threat, inside: [String], breach: Breach? = nil,
+        _ name: String, _ threat: Threat, grounds: [Ground] = Ground.all, inside: [String], breach: Breach? = nil,
         _ lower: @escaping @Sendable (inout Profile) -> Void,
         without: @escaping @Sendable (inout Profile) -> Void
     ) -> Attack {
         Attack(
-            name, threat,
+            name, threat, grounds: grounds, anyUserCan: true,
             control: .succeeds { scene in
                 let (answer, outcome) = try await scene.inside(
                     inside,

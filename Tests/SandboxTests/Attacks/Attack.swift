@@ -18,16 +18,19 @@ struct Attack: Sendable {
     let threats: [Threat]
     let grounds: [Ground]
     let control: Control
+    /// Whether ``control`` shows it with an ordinary user's rights too: then it is shown with them as well.
+    let anyUserCan: Bool
     /// Makes the attack on a ground and checks, from outside, that it came to nothing.
     let defend: @Sendable (Scene) async throws -> Void
 
     init(
-        _ name: String, _ threats: Threat..., grounds: [Ground] = Ground.all, control: Control,
-        defend: @escaping @Sendable (Scene) async throws -> Void
+        _ name: String, _ threats: Threat..., grounds: [Ground] = Ground.all, anyUserCan: Bool = false,
+        control: Control, defend: @escaping @Sendable (Scene) async throws -> Void
     ) {
         self.name = name
         self.threats = threats
         self.grounds = grounds
+        self.anyUserCan = anyUserCan
         self.control = control
         self.defend = defend
     }
@@ -37,9 +40,9 @@ struct Attack: Sendable {
     /// `saying` is a part of the refusal that counts, where not any will do; `outside` is checked while the sandbox lives.
     static func refused(
         _ name: String, _ threats: Threat..., grounds: [Ground] = Ground.all, inside: [String], saying: String = "",
-        control: Control, outside: (@Sendable (Scene) async throws -> Void)? = nil
+        anyUserCan: Bool = false, control: Control, outside: (@Sendable (Scene) async throws -> Void)? = nil
     ) -> Attack {
-        Attack(name, threats, grounds: grounds, control: control) { scene in
+        Attack(name, threats, grounds: grounds, anyUserCan: anyUserCan, control: control) { scene in
             _ = try await scene.withSandbox { sandbox in
                 let answer = try await scene.attack(inside, in: sandbox)
                 #expect(answer.isRefused && answer.description.contains(saying), "\(answer)")
@@ -49,12 +52,13 @@ struct Attack: Sendable {
     }
 
     private init(
-        _ name: String, _ threats: [Threat], grounds: [Ground], control: Control,
+        _ name: String, _ threats: [Threat], grounds: [Ground], anyUserCan: Bool, control: Control,
         defend: @escaping @Sendable (Scene) async throws -> Void
     ) {
         self.name = name
         self.threats = threats
         self.grounds = grounds
+        self.anyUserCan = anyUserCan
         self.control = control
         self.defend = defend
     }
@@ -85,7 +89,12 @@ struct AttackCase: Sendable, CustomTestStringConvertible {
 
     var testDescription: String { "\(attack.name) [\(ground)]" }
 
-    static let all = Attack.all.flatMap { attack in attack.grounds.map { AttackCase(attack: attack, ground: $0) } }
+    private static let all = Attack.all.flatMap { attack in
+        attack.grounds.map { AttackCase(attack: attack, ground: $0) }
+    }
+    static let ordinary = all.filter { $0.ground.mode == .ordinary }
+    /// Those of this process.
+    static let here = OrdinaryUser.isHere ? ordinary : all.filter { $0.ground.mode != .ordinary }
 }
 
 /// An attack without the defence: a test.
@@ -95,8 +104,12 @@ struct ControlCase: Sendable, CustomTestStringConvertible {
 
     var testDescription: String { attack.name }
 
-    static let all = Attack.all.compactMap { attack -> ControlCase? in
+    private static let all = Attack.all.compactMap { attack -> ControlCase? in
         guard case .succeeds(let show) = attack.control else { return nil }
         return ControlCase(attack: attack, show: show)
     }
+    /// Of the others the kernel, or a setting of the host's, lets only root make them.
+    static let ordinary = all.filter { $0.attack.grounds.contains { $0.mode == .ordinary } && $0.attack.anyUserCan }
+    /// Those of this process.
+    static let here = OrdinaryUser.isHere ? ordinary : all
 }

@@ -50,12 +50,12 @@ struct Scene: Sendable {
         SandboxEngine(
             cgroups: try CgroupHost.detect(), cgroupParent: Host.group(directory),
             helper: try helper ?? SandboxEngine.locateHelper(), scratch: "\(directory)/scratch", filters: .shared,
-            canReport: { csandbox_can_report() }, mapsRoot: ground.mode == .mapped, weaken: weaken)
+            canReport: { csandbox_can_report() }, mapsRoot: ground.mode != .plain, weaken: weaken)
     }
 
     func specification(_ change: (inout SandboxSpecification) -> Void = { _ in }) throws -> SandboxSpecification {
         var specification = SandboxSpecification(
-            profile: try ground.shipped(), masks: ["\(directory)/hidden"], label: "attack")
+            profile: try ground.used(), masks: ["\(directory)/hidden"], label: "attack")
         change(&specification)
         // A scene's lasting layers lie on no bounded place, as the agent's do: without one, a bound is a refusal.
         if specification.overlays.contains(where: \.isLasting) {
@@ -71,6 +71,7 @@ struct Scene: Sendable {
     ) async throws -> (Result, SandboxOutcome) {
         let sandbox = try await (engine ?? self.engine(weaken: weaken)).start(specification(change))
         if ground.mode == .mapped, weaken == nil { #expect(sandbox.fallbacks.isEmpty, "\(sandbox.fallbacks)") }
+        if ground.mode != .mapped { #expect(sandbox.fallbacks.map(\.feature).contains(.mappedRoot)) }
         do {
             let result = try await body(sandbox)
             return (result, try await sandbox.end())
@@ -167,6 +168,14 @@ struct Scene: Sendable {
     /// What sandboxes have left behind.
     func leftovers() -> [String] {
         ((try? Files.entries("\(directory)/scratch")) ?? []).map { String(decoding: $0, as: UTF8.self) }
+    }
+
+    /// A sandbox's processes by their numbers outside: those of its control group, or, where it has none, the attacking ones.
+    func processes(of sandbox: Sandbox) throws -> [Int32] {
+        if let group = sandbox.cgroup { return try group.processes() }
+        return try Files.entries("/proc").compactMap { Int32(String(decoding: $0, as: UTF8.self)) }.filter {
+            (try? Files.readString("/proc/\($0)/cmdline"))?.hasPrefix(program) == true
+        }
     }
 
     func isAlive(_ pid: Int32) -> Bool { Processes.state(of: pid).map { $0 != "Z" } ?? false }

@@ -10,9 +10,11 @@ import Testing
 enum Host {
     static let isRoot = geteuid() == 0
 
-    /// A directory of the test's own, outside of what sandboxes get fresh, removed afterwards.
+    /// A directory of the test's own, outside of what sandboxes get fresh, removed afterwards; below `GRACE_TEST_PLACE`, if that is
+    /// set.
     static func withDirectory<Result>(_ body: (String) async throws -> Result) async throws -> Result {
-        let path = "/var/tmp/grace-sandbox-test-\(getpid())-\(UInt32.random(in: 0 ... .max))"
+        let place = getenv("GRACE_TEST_PLACE").map { String(cString: $0) } ?? "/var/tmp"
+        let path = "\(place)/grace-sandbox-test-\(getpid())-\(UInt32.random(in: 0 ... .max))"
         try Files.makeDirectory(path, mode: 0o755, intermediate: true)
         do {
             let result = try await body(path)
