@@ -86,7 +86,7 @@ extension Attack {
 
     private static func onAnother(_ name: String, arguments: [String]) -> Attack {
         Attack(
-            name, .tracing, anyUserCan: anyUserTraces,
+            name, .tracing, grounds: Ground.tracing, anyUserCan: anyUserTraces,
             control: .succeeds { scene in
                 try await scene.withVictim { pid, address in
                     try await scene.comesThrough(arguments + ["\(pid)", address])

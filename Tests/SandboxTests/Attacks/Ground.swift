@@ -29,8 +29,10 @@ struct Ground: Sendable, CustomStringConvertible {
     /// The visible fallback. `package` forbids it.
     static let plain = [Ground(profile: "service", mode: .plain), Ground(profile: "build", mode: .plain)]
     static let asRoot = mapped + plain
-    /// The two with most rights inside; `package` can't be had.
-    static let ordinary = [Ground(profile: "service", mode: .ordinary), Ground(profile: "build", mode: .ordinary)]
+    /// The one with most rights inside; `package` can't be had.
+    static let ordinary = [Ground(profile: "service", mode: .ordinary)]
+    /// `build` allows debuggers.
+    static let tracing = all + [Ground(profile: "build", mode: .ordinary)]
     static let all = asRoot + ordinary
     static let limited = [Ground(profile: "strict", mode: .mapped), Ground(profile: "service", mode: .plain)]
     /// `package` has a way out too, to Debian's mirrors alone.
