@@ -43,8 +43,8 @@ static const struct csandbox_command *read_command(int descriptor, int report) {
     if (status.st_size < (off_t)sizeof(struct csandbox_command) || status.st_size > 1 << 28)
         refuse(report, CSANDBOX_STEP_COMMAND, EINVAL);
     size_t size = (size_t)status.st_size;
-    struct csandbox_command *command = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE, descriptor, 0);
-    if (command == MAP_FAILED)
+    const struct csandbox_command *command = csandbox_read_private(descriptor, size);
+    if (command == NULL)
         refuse(report, CSANDBOX_STEP_COMMAND, errno);
     if (command->magic != CSANDBOX_MAGIC || command->version != CSANDBOX_VERSION || command->size != size
         || command->argument_count == 0 || !is_text(command, command->directory)
@@ -116,10 +116,11 @@ static void become_user(const struct sandbox *sandbox, const struct csandbox_com
         refuse(report, CSANDBOX_STEP_USER, errno);
 }
 
-static void restore_signals(void) {
+static void restore_signals(int report) {
     struct sigaction standard = {.sa_handler = SIG_DFL};
     for (int number = 1; number < NSIG; number++)
-        sigaction(number, &standard, NULL);
+        if (sigaction(number, &standard, NULL) < 0 && errno != EINVAL)  // SIGKILL, SIGSTOP, and the C library's own
+            refuse(report, CSANDBOX_STEP_EXECUTE, errno);
 }
 
 _Noreturn void csandbox_execute(const struct sandbox *sandbox, const int *descriptors, int count, int report) {
@@ -130,7 +131,7 @@ _Noreturn void csandbox_execute(const struct sandbox *sandbox, const int *descri
         refuse(report, CSANDBOX_STEP_COMMAND, EBADF);
     char **arguments = pointers(command, command->arguments, command->argument_count, report);
     char **environment = pointers(command, command->environment, command->environment_count, report);
-    restore_signals();
+    restore_signals(report);
     report = place_descriptors(command, descriptors + 1, report);
 
     if (command->flags & CSANDBOX_FOREGROUND) {
@@ -156,7 +157,8 @@ _Noreturn void csandbox_execute(const struct sandbox *sandbox, const int *descri
         refuse(report, CSANDBOX_STEP_DIRECTORY, errno);
     sigset_t none;
     sigemptyset(&none);
-    sigprocmask(SIG_SETMASK, &none, NULL);
+    if (sigprocmask(SIG_SETMASK, &none, NULL) < 0)
+        refuse(report, CSANDBOX_STEP_EXECUTE, errno);
     environ = environment;  // execvp searches the PATH that the command will see
     execvp(arguments[0], arguments);
     refuse(report, CSANDBOX_STEP_EXECUTE, errno);

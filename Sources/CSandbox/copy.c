@@ -78,8 +78,10 @@ static int copy_contents(int from, int to, off_t size) {
                 static char buffer[1 << 16];
                 size_t wanted = (size_t)(hole - data) < sizeof buffer ? (size_t)(hole - data) : sizeof buffer;
                 moved = pread(from, buffer, wanted, data);
-                if (moved > 0 && pwrite(to, buffer, (size_t)moved, data) != moved) {
-                    errno = errno != 0 ? errno : ENOSPC;
+                ssize_t written = moved > 0 ? pwrite(to, buffer, (size_t)moved, data) : 0;
+                if (moved > 0 && written != moved) {
+                    if (written >= 0)
+                        errno = ENOSPC;
                     return -1;
                 }
                 if (moved > 0)

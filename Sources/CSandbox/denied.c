@@ -53,11 +53,11 @@ struct csandbox_denied *csandbox_denied_make(int32_t listener, uint32_t burst, u
         return NULL;
     *denied = (struct csandbox_denied){
         .listener = listener, .burst = burst, .per_second = per_second, .allowance = burst, .filled = now()};
-    if (syscall(SYS_seccomp, SECCOMP_GET_NOTIF_SIZES, 0, &denied->sizes) < 0
-        || denied->sizes.seccomp_notif < sizeof(struct seccomp_notif)
+    int code = syscall(SYS_seccomp, SECCOMP_GET_NOTIF_SIZES, 0, &denied->sizes) < 0 ? errno : 0;
+    if (code != 0 || denied->sizes.seccomp_notif < sizeof(struct seccomp_notif)
         || denied->sizes.seccomp_notif_resp < sizeof(struct seccomp_notif_resp)) {
         free(denied);
-        errno = ENOSYS;
+        errno = code != 0 ? code : ENOSYS;
         return NULL;
     }
     return denied;

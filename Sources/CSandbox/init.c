@@ -58,6 +58,12 @@ static void started(struct sandbox *sandbox, struct running *slot) {
     ssize_t length = read(slot->start, &slot->failure, sizeof slot->failure);
     if (length < 0 && (errno == EAGAIN || errno == EINTR))
         return;
+    if (length < 0) {
+        // Nobody knows whether it runs: it is ended, and told as one that failed.
+        slot->failure = (struct csandbox_start_failure){.step = CSANDBOX_STEP_FORK, .code = errno};
+        kill(slot->pid, SIGKILL);
+        length = sizeof slot->failure;
+    }
     close(slot->start);
     slot->start = -1;
     if (length != (ssize_t)sizeof slot->failure) {
@@ -69,7 +75,12 @@ static void started(struct sandbox *sandbox, struct running *slot) {
 static void reap(struct sandbox *sandbox) {
     for (;;) {
         siginfo_t ended = {0};
-        if (waitid(P_ALL, 0, &ended, WEXITED | WNOHANG | __WALL) < 0 || ended.si_pid == 0)
+        if (waitid(P_ALL, 0, &ended, WEXITED | WNOHANG | __WALL) < 0) {
+            if (errno == ECHILD)
+                return;
+            _exit(1);  // no command's end would be told any more
+        }
+        if (ended.si_pid == 0)
             return;
         for (int i = 0; i < CSANDBOX_MAX_COMMANDS; i++) {
             struct running *slot = &table[i];

@@ -116,10 +116,14 @@ static void join_cgroups(struct sandbox *sandbox) {
 static _Noreturn void first_process(struct sandbox *sandbox, int mapped, int network) {
     const struct csandbox_plan *plan = sandbox->plan;
     struct sigaction standard = {.sa_handler = SIG_DFL};
-    sigaction(SIGCHLD, &standard, NULL);  // the zygote ignores it
+    if (sigaction(SIGCHLD, &standard, NULL) < 0)  // the zygote ignores it
+        csandbox_fail(sandbox, CSANDBOX_STEP_SUPERVISE, errno, "signals");
     if (plan->mode == CSANDBOX_USER) {
         char byte;
-        if (read(mapped, &byte, 1) != 1)
+        ssize_t length = read(mapped, &byte, 1);
+        if (length < 0)
+            csandbox_fail(sandbox, CSANDBOX_STEP_ID_MAP, errno, NULL);
+        if (length == 0)
             _exit(125);  // the launcher has said why
     }
     if (mapped >= 0)
@@ -249,15 +253,17 @@ int csandbox_launch(void) {
     // Signals meant for the agent's process group must not end the sandbox behind the agent's back.
     sigset_t all;
     sigfillset(&all);
-    sigprocmask(SIG_SETMASK, &all, NULL);
+    if (sigprocmask(SIG_SETMASK, &all, NULL) < 0)
+        csandbox_fail(&sandbox, CSANDBOX_STEP_SUPERVISE, errno, "signals");
     int agent = (int)syscall(SYS_pidfd_open, getppid(), 0);
     umask(022);
 
     const char *reason = NULL;
     sandbox.plan = csandbox_read_plan(CSANDBOX_PLAN_FD, &reason);
     if (sandbox.plan == NULL) {
+        int code = errno;
         fprintf(stderr, "grace-sandbox: %s.\n", reason);
-        csandbox_fail(&sandbox, CSANDBOX_STEP_PLAN, EINVAL, reason);
+        csandbox_fail(&sandbox, CSANDBOX_STEP_PLAN, code, reason);
     }
     sandbox.bytes = (const char *)sandbox.plan;
     close(CSANDBOX_PLAN_FD);
@@ -279,10 +285,8 @@ int csandbox_launch(void) {
     if (pid < 0)
         return 125;
     // Only PID 1 speaks now; the launcher keeps nothing open but what it waits on.
-    if (agent >= 0 && agent != 3) {
-        dup3(agent, 3, O_CLOEXEC);
-        agent = 3;
-    }
+    if (agent >= 0 && agent != 3)
+        agent = dup3(agent, 3, O_CLOEXEC);
     syscall(SYS_close_range, agent >= 0 ? 4U : 3U, ~0U, 0U);
     return wait_outside(pid, agent);
 }

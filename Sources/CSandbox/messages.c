@@ -114,7 +114,8 @@ int csandbox_take_terminal(int terminal, int group) {
     sigset_t set, before;
     sigemptyset(&set);
     sigaddset(&set, SIGTTOU);
-    sigprocmask(SIG_BLOCK, &set, &before);
+    if (sigprocmask(SIG_BLOCK, &set, &before) < 0)
+        return -errno;  // it would be stopped (termios(3), TOSTOP)
     pid_t wanted = group > 0 ? group : getpgrp();
     int result = ioctl(terminal, TIOCSPGRP, &wanted) < 0 ? -errno : 0;
     sigprocmask(SIG_SETMASK, &before, NULL);

@@ -1,6 +1,7 @@
 // Reading the plan: everything in it is checked here, once, so that no later part has to.
 #include "internal.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -91,6 +92,19 @@ static const char *check(const struct csandbox_plan *plan) {
     return NULL;
 }
 
+void *csandbox_read_private(int descriptor, size_t size) {
+    void *copy = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (copy == MAP_FAILED)
+        return NULL;
+    ssize_t got = pread(descriptor, copy, size, 0);
+    if (got == (ssize_t)size)
+        return copy;
+    int code = got < 0 ? errno : EIO;  // it shrank meanwhile
+    munmap(copy, size);
+    errno = code;
+    return NULL;
+}
+
 const struct csandbox_plan *csandbox_read_plan(int descriptor, const char **reason) {
     struct stat status;
     if (fstat(descriptor, &status) < 0) {
@@ -99,19 +113,21 @@ const struct csandbox_plan *csandbox_read_plan(int descriptor, const char **reas
     }
     if (status.st_size < (off_t)sizeof(struct csandbox_plan) || status.st_size > CSANDBOX_MAX_PLAN) {
         *reason = "the plan has an impossible size";
+        errno = EINVAL;
         return NULL;
     }
-    // A private copy: whoever still holds the memfd cannot change it after the check.
-    struct csandbox_plan *plan =
-        mmap(NULL, (size_t)status.st_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (plan == MAP_FAILED || pread(descriptor, plan, (size_t)status.st_size, 0) != status.st_size) {
+    struct csandbox_plan *plan = csandbox_read_private(descriptor, (size_t)status.st_size);
+    if (plan == NULL) {
         *reason = "the plan cannot be read";
         return NULL;
     }
-    if (plan->magic != CSANDBOX_MAGIC || plan->version != CSANDBOX_VERSION || plan->size != (uint64_t)status.st_size) {
+    if (plan->magic != CSANDBOX_MAGIC || plan->version != CSANDBOX_VERSION || plan->size != (uint64_t)status.st_size)
         *reason = "the plan is of another version: grace and grace-sandbox are not of one build";
-        return NULL;
-    }
-    *reason = check(plan);
-    return *reason == NULL ? plan : NULL;
+    else
+        *reason = check(plan);
+    if (*reason == NULL)
+        return plan;
+    munmap(plan, (size_t)status.st_size);  // the zygote goes on
+    errno = EINVAL;
+    return NULL;
 }

@@ -90,8 +90,9 @@ static void load_filter(struct sandbox *sandbox) {
         csandbox_fail(sandbox, CSANDBOX_STEP_SECCOMP, errno, "no program");
     if (status.st_size <= 0 || status.st_size > (off_t)sizeof program || status.st_size % (off_t)sizeof *program != 0)
         csandbox_fail(sandbox, CSANDBOX_STEP_SECCOMP, EINVAL, "size of the program");
-    if (pread(sandbox->filter, program, (size_t)status.st_size, 0) != status.st_size)
-        csandbox_fail(sandbox, CSANDBOX_STEP_SECCOMP, EIO, "the program");
+    ssize_t length = pread(sandbox->filter, program, (size_t)status.st_size, 0);
+    if (length != status.st_size)
+        csandbox_fail(sandbox, CSANDBOX_STEP_SECCOMP, length < 0 ? errno : EIO, "the program");
     close(sandbox->filter);
     struct sock_fprog filter = {.len = (unsigned short)((size_t)status.st_size / sizeof *program), .filter = program};
     if (!(sandbox->plan->flags & CSANDBOX_LISTENER)) {

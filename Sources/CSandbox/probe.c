@@ -64,6 +64,17 @@ static int try_overlay(const char *directory) {
     return mkdir("root/.grace-probe", 0700) < 0 ? errno : 0;
 }
 
+// 0 or an errno.
+static int write_to(const char *path, const char *text) {
+    int file = open(path, O_WRONLY | O_CLOEXEC);
+    if (file < 0)
+        return errno;
+    ssize_t written = write(file, text, strlen(text));
+    int code = written < 0 ? errno : written == (ssize_t)strlen(text) ? 0 : EIO;
+    close(file);
+    return code;
+}
+
 // As an ordinary user: the same from inside a user namespace.
 static int try_own_overlay(const char *directory) {
     uid_t uid = geteuid();
@@ -74,10 +85,9 @@ static int try_own_overlay(const char *directory) {
     for (int i = 0; i < 3; i++) {
         char line[32];
         snprintf(line, sizeof line, i == 0 ? "deny" : "0 %u 1", i == 1 ? uid : gid);
-        int file = open(files[i], O_WRONLY | O_CLOEXEC);
-        if (file < 0 || write(file, line, strlen(line)) != (ssize_t)strlen(line))
-            return errno;
-        close(file);
+        int code = write_to(files[i], line);
+        if (code != 0)
+            return code;
     }
     char options[1024];
     if (chdir(directory) < 0)
@@ -87,34 +97,10 @@ static int try_own_overlay(const char *directory) {
 }
 
 static int try_idmap(const char *directory) {
-    int user = open("/proc/self/ns/user", O_RDONLY | O_CLOEXEC);
-    pid_t pid = (pid_t)syscall(SYS_clone3, &(struct clone_args){.flags = CLONE_NEWUSER, .exit_signal = SIGCHLD}, sizeof(struct clone_args));
-    if (pid < 0)
-        return errno;
-    if (pid == 0) {
-        pause();
-        _exit(0);
-    }
-    char path[64];
-    int code = 0;
-    const char *const files[] = {"uid_map", "gid_map"};
-    for (int i = 0; i < 2 && code == 0; i++) {
-        snprintf(path, sizeof path, "/proc/%d/%s", pid, files[i]);
-        int file = open(path, O_WRONLY | O_CLOEXEC);
-        if (file < 0 || write(file, "0 2147483648 2147483647", 23) != 23)
-            code = errno;
-        close(file);
-    }
-    snprintf(path, sizeof path, "/proc/%d/ns/user", pid);
-    close(user);
-    user = open(path, O_RDONLY | O_CLOEXEC);
-    int layer = open_tree(AT_FDCWD, "/", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+    int step, user = csandbox_user_namespace(2147483648U, 2147483647U, &step);
+    int layer = user < 0 ? -1 : open_tree(AT_FDCWD, "/", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
     struct mount_attr attributes = {.attr_set = 0x00100000 /* MOUNT_ATTR_IDMAP */, .userns_fd = (uint64_t)user};
-    if (code == 0 && (layer < 0 || mount_setattr(layer, "", AT_EMPTY_PATH, &attributes, sizeof attributes) < 0))
-        code = errno;
-    kill(pid, SIGKILL);
-    waitpid(pid, NULL, 0);
-    return code;
+    return layer < 0 || mount_setattr(layer, "", AT_EMPTY_PATH, &attributes, sizeof attributes) < 0 ? errno : 0;
 }
 
 static void print(const char *name, int code) {
@@ -124,6 +110,22 @@ static void print(const char *name, int code) {
         printf("%s failed %d\n", name, code);
 }
 
+static const char *const parts[] = {"", "/upper", "/work", "/root"};
+
+static void clean(const char *place) {
+    char path[544];
+    snprintf(path, sizeof path, "%s/upper/.grace-probe", place);
+    rmdir(path);
+    snprintf(path, sizeof path, "%s/work/work", place);
+    chmod(path, 0700);
+    rmdir(path);
+    for (int i = 3; i >= 0; i--) {
+        snprintf(path, sizeof path, "%s%s", place, parts[i]);
+        if (rmdir(path) < 0 && errno != ENOENT)
+            fprintf(stderr, "grace-sandbox: %s cannot be removed: %s; remove it yourself.\n", path, strerror(errno));
+    }
+}
+
 int csandbox_probe(int argc, char **argv) {
     if (argc != 3) {
         fprintf(stderr, "usage: grace-sandbox probe DIRECTORY\n");
@@ -131,12 +133,13 @@ int csandbox_probe(int argc, char **argv) {
     }
     char place[512];
     snprintf(place, sizeof place, "%s/probe-%d", argv[2], getpid());
-    const char *const parts[] = {"", "/upper", "/work", "/root"};
     char path[544];
     for (size_t i = 0; i < 4; i++) {
         snprintf(path, sizeof path, "%s%s", place, parts[i]);
         if (mkdir(path, 0700) < 0) {
             fprintf(stderr, "grace-sandbox: %s: %s\n", path, strerror(errno));
+            if (i > 0)
+                clean(place);
             return 1;
         }
     }
@@ -152,15 +155,6 @@ int csandbox_probe(int argc, char **argv) {
     print("overlay", user == 0 ? in_child(CLONE_NEWNS, try_overlay, place) : in_child(0, try_own_overlay, place));
     print("mapped_root", user == 0 ? in_child(CLONE_NEWNS, try_idmap, place) : EPERM);
     fflush(stdout);
-
-    snprintf(path, sizeof path, "%s/upper/.grace-probe", place);
-    rmdir(path);
-    snprintf(path, sizeof path, "%s/work/work", place);
-    chmod(path, 0700);
-    rmdir(path);
-    for (int i = 3; i >= 0; i--) {
-        snprintf(path, sizeof path, "%s%s", place, parts[i]);
-        rmdir(path);
-    }
+    clean(place);
     return 0;
 }

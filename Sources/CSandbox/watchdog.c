@@ -33,8 +33,11 @@ int csandbox_thaw(int argc, char **argv) {
     }
     sigset_t all;
     sigfillset(&all);
-    sigprocmask(SIG_SETMASK, &all, NULL);
-    setsid();
+    if (sigprocmask(SIG_SETMASK, &all, NULL) < 0) {
+        fprintf(stderr, "grace-sandbox: signals cannot be blocked: %s.\n", strerror(errno));
+        return 1;
+    }
+    setsid();  // refused to the leader of a process group alone: then it is apart already
     if (write(STDOUT_FILENO, "ready\n", 6) != 6) { /* nobody listens: it watches all the same */
     }
     double deadline = now() + seconds;
@@ -49,7 +52,14 @@ int csandbox_thaw(int argc, char **argv) {
             continue;
         break;
     }
-    if (write(file, argv[3], strlen(argv[3])) != (ssize_t)strlen(argv[3])) {
+    // Nobody else is left to do it: what fails is tried again, for a second.
+    int wrong = 1;
+    for (int tries = 0; wrong && tries < 10; tries++) {
+        if (tries > 0)
+            nanosleep(&(struct timespec){.tv_nsec = 100 * 1000 * 1000}, NULL);
+        wrong = write(file, argv[3], strlen(argv[3])) != (ssize_t)strlen(argv[3]);
+    }
+    if (wrong) {
         fprintf(stderr, "grace-sandbox: writing “%s” to %s failed: %s.\n", argv[3], argv[2], strerror(errno));
         return 1;
     }

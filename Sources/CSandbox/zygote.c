@@ -97,7 +97,7 @@ static void spawn(struct zygote *zygote, const int *descriptors, int count) {
     const char *reason = NULL;
     const struct csandbox_plan *plan = sandbox.plan = csandbox_read_plan(descriptors[0], &reason);
     if (plan == NULL)
-        return csandbox_report(&sandbox, CSANDBOX_STEP_PLAN, EINVAL, reason);
+        return csandbox_report(&sandbox, CSANDBOX_STEP_PLAN, errno, reason);
     sandbox.bytes = (const char *)plan;
     int network = -1, step;
     if (!csandbox_take(&sandbox, descriptors + 2, count - 2)) {
@@ -125,7 +125,7 @@ static void serve(struct zygote *zygote) {
     if (result == -EAGAIN)
         return;
     if (result <= 0)
-        _exit(0);  // the agent is gone, or speaks another language
+        _exit(result < 0 ? 125 : 0);  // the agent speaks another language, or is gone
     if (message.type == CSANDBOX_SPAWN && count >= 2) {
         spawn(zygote, descriptors, count);
         if (zygote->served < 2)
@@ -139,10 +139,10 @@ int csandbox_zygote(uint32_t mapped_first, uint32_t mapped_count) {
     struct zygote zygote = {.mapped_first = mapped_first, .mapped_count = mapped_count};
     sigset_t all;
     sigfillset(&all);
-    sigprocmask(SIG_SETMASK, &all, NULL);
     // Nobody waits for sandboxes here: the agent watches each by its pidfd, and the kernel reaps.
     struct sigaction ignored = {.sa_handler = SIG_IGN};
-    sigaction(SIGCHLD, &ignored, NULL);
+    if (sigprocmask(SIG_SETMASK, &all, NULL) < 0 || sigaction(SIGCHLD, &ignored, NULL) < 0)
+        return 125;
     zygote.agent = (int)syscall(SYS_pidfd_open, getppid(), 0);
     zygote.own_network = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
     zygote.networks.stopped = zygote.users.stopped = geteuid() != 0;

@@ -7,10 +7,8 @@
 #include <poll.h>
 #include <stdarg.h>
 #include <sys/wait.h>
-#include <sys/xattr.h>
 #include <time.h>
 
-struct faults *faults;
 char place[64];
 int failures, checks;
 
@@ -26,64 +24,6 @@ void check(int holds, const char *format, ...) {
     puts("");
     va_end(arguments);
     fflush(stdout);
-}
-
-// --- faults -----------------------------------------------------------------------------------------------------------
-
-int fault(const char *name) {
-    if (faults == NULL)
-        return 0;
-    int pid = getpid();
-    int role = pid == 1 ? FAULT_FIRST : pid == faults->launcher ? FAULT_LAUNCHER : getppid() == 1 ? FAULT_COMMAND : FAULT_OTHER;
-    int index = faults->count[role]++;
-    if (index < FAULT_MOST)
-        snprintf(faults->name[role][index], sizeof faults->name[role][index], "%s", name);
-    if (role != faults->role || index != faults->index)
-        return 0;
-    faults->struck = 1;
-    errno = FAULT_ERRNO;
-    return 1;
-}
-
-const char *fault_syscall(long number) {
-    switch (number) {
-    case SYS_clone3: return "clone3";
-    case SYS_pivot_root: return "pivot_root";
-    case SYS_seccomp: return "seccomp";
-    case SYS_capset: return "capset";
-    case SYS_openat2: return "openat2";
-    case SYS_pidfd_open: return "pidfd_open";
-    case SYS_close_range: return "close_range";
-    case SYS_setresuid: return "setresuid";
-    case SYS_setresgid: return "setresgid";
-    case SYS_setgroups: return "setgroups";
-    case SYS_keyctl: return "keyctl";
-    case SYS_prctl: return "prctl";
-    case SYS_setpgid: return "setpgid";
-    default: return "syscall";
-    }
-}
-
-static char *last_pages;
-static size_t last_room;
-
-void fault_unmap(void) {
-    if (last_pages != NULL)
-        munmap(last_pages, last_room);
-    last_pages = NULL;
-}
-
-void *fault_mmap(void *where, size_t size, int protection, int flags, int descriptor, off_t offset) {
-    if (!(flags & MAP_ANONYMOUS))
-        return mmap(where, size, protection, flags, descriptor, offset);
-    size_t room = (size + 4095) & ~(size_t)4095, end = (size + 7) & ~(size_t)7;
-    char *pages = mmap(NULL, room + 4096, protection, flags, -1, 0);
-    if (pages == MAP_FAILED)
-        return MAP_FAILED;
-    mprotect(pages + room, 4096, PROT_NONE);
-    last_pages = pages;
-    last_room = room + 4096;
-    return pages + room - end;
 }
 
 // --- the place --------------------------------------------------------------------------------------------------------
@@ -209,6 +149,10 @@ void make_plan(struct flat *flat, const struct trial *trial) {
         .magic = CSANDBOX_MAGIC, .version = CSANDBOX_VERSION, .mode = trial->mode, .flags = trial->flags,
         .mapped_first = 2147483648U, .mapped_count = 2147483647U, .cgroup_count = (uint32_t)trial->cgroups,
         .capabilities = UINT64_C(1) << 0 | UINT64_C(1) << 6 | UINT64_C(1) << 7, .temporary_bytes = 1 << 20, .open_files = 64};
+    if (trial->other_ids) {
+        plan.mapped_first = 1879048192U;
+        plan.mapped_count = 65536;
+    }
     struct csandbox_overlay overlays[OVERLAYS];
     memset(overlays, 0, sizeof overlays);
     uint32_t count = 0;
@@ -284,6 +228,12 @@ void make_command(struct flat *flat, const struct trial *trial) {
     memcpy(flat->bytes, &command, sizeof command);
 }
 
+static int cgroup_file(int number) {
+    char path[256];
+    snprintf(path, sizeof path, "%s/cgroups/%d", place, number);
+    return open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+}
+
 // --- running --------------------------------------------------------------------------------------------------------------
 
 // Allows everything, reports keyctl.
@@ -299,40 +249,57 @@ static int filter(const struct trial *trial) {
     return flat_file(program, sizeof program);
 }
 
-static _Noreturn void launch(const struct trial *trial, int plan, int control) {
-    int program = filter(trial);
-    int moved[3] = {fcntl(plan, F_DUPFD, 64), fcntl(control, F_DUPFD, 64), fcntl(program, F_DUPFD, 64)};
-    for (int i = 0; i < 3; i++)
-        dup2(moved[i], 3 + i);
-    for (int i = 0; i < trial->cgroups; i++) {
-        char path[256];
-        snprintf(path, sizeof path, "%s/cgroups/%d", place, i);
-        int procs = open(path, O_WRONLY | O_CREAT, 0600);
-        dup2(procs, CSANDBOX_CGROUP_FD + i);
+// A network namespace made for a sandbox: what happens in it must not be the host's.
+static int new_network(void) {
+    int own = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+    int made = unshare(CLONE_NEWNET) < 0 ? -1 : open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+    if (own < 0 || made < 0 || setns(own, CLONE_NEWNET) < 0) {
+        perror("network namespace");
+        exit(2);
     }
-    int used = CSANDBOX_CGROUP_FD + trial->cgroups;
-    // One made for it: what happens in it must not be the host's.
-    if (trial->flags & CSANDBOX_GIVEN_NETWORK && unshare(CLONE_NEWNET) == 0)
-        dup2(open("/proc/self/ns/net", O_RDONLY), used++);
+    close(own);
+    return made;
+}
+
+// What a sandbox is made from, in the order of csandbox.h; -1 where there is a gap in the launcher's numbers.
+static int descriptors_of(const struct trial *trial, int plan, int control, int program, int *all) {
+    int count = 0;
+    all[count++] = plan;
+    all[count++] = control;
+    all[count++] = program;
+    for (int i = 0; i < trial->cgroups && !(trial->flags & CSANDBOX_LATE); i++)
+        all[count++] = cgroup_file(i);
+    if (trial->flags & CSANDBOX_GIVEN_NETWORK)
+        all[count++] = new_network();
     if (trial->flags & CSANDBOX_SEATED)
-        dup2(open(trial->seat, O_RDONLY | O_DIRECTORY), used++);
-    close_range((unsigned)used, ~0U, 0);
+        all[count++] = open(trial->seat, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    return count;
+}
+
+static _Noreturn void launch(const struct trial *trial, int plan, int control) {
+    int given[CSANDBOX_MAX_PASSED];
+    int count = descriptors_of(trial, plan, control, filter(trial), given);
+    for (int i = 0; i < count; i++)
+        given[i] = fcntl(given[i], F_DUPFD, 64);
+    for (int i = 0; i < count; i++)
+        dup2(given[i], 3 + i);
+    close_range(3 + (unsigned)count, ~0U, 0);
     int null = open("/dev/null", O_RDWR);
     dup2(null, 0);
     if (trial->mode == CSANDBOX_USER && (setgid(65534) < 0 || setuid(65534) < 0))
         _exit(2);
     prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
-    if (faults != NULL)
-        faults->launcher = getpid();
+    fault_become(FAULT_LAUNCHER);
     _exit(csandbox_launch());
 }
 
 static void send_command(const struct trial *trial, int control) {
     static struct flat flat;
     int32_t sent[1 + CSANDBOX_MAX_PASSED];
-    if (trial->command == NULL)
+    if (trial->command == NULL && trial->command_file == 0)
         make_command(&flat, trial);
-    sent[0] = trial->command != NULL ? flat_file(trial->command, trial->command_size) : flat_file(flat.bytes, flat.size);
+    sent[0] = trial->command_file != 0 ? dup(trial->command_file)
+        : trial->command != NULL      ? flat_file(trial->command, trial->command_size) : flat_file(flat.bytes, flat.size);
     for (int i = 0; i < trial->passed; i++)
         sent[1 + i] = open("/dev/null", O_RDWR | O_CLOEXEC);
     for (int i = 0; i <= trial->repeat; i++) {
@@ -343,14 +310,33 @@ static void send_command(const struct trial *trial, int control) {
         close(sent[i]);
 }
 
+// The filter and the control groups, when they come late.
+static void send_late(const struct trial *trial, int control) {
+    int sent[1 + CSANDBOX_MAX_CGROUPS], count = 0;
+    sent[count++] = filter(trial);
+    for (int i = 0; i < trial->cgroups; i++)
+        sent[count++] = cgroup_file(i);
+    struct csandbox_message message = {.type = CSANDBOX_JOIN};
+    csandbox_send(control, &message, sent, count);
+    for (int i = 0; i < count; i++)
+        close(sent[i]);
+}
+
 // One message; whether the conversation is over for this trial.
 static int take(struct trial *trial, int control, const struct csandbox_message *message, struct csandbox_denied **denied,
                 const int32_t *descriptors, int count) {
     if (message->type == CSANDBOX_LISTENING && count == 1 && *denied == NULL) {
         *denied = csandbox_denied_make(descriptors[0], 4096, 4096);
-        return 0;
+        if (*denied == NULL) {
+            trial->lost = -errno;
+            close(descriptors[0]);
+        }
+        return *denied == NULL;
     }
-    for (int i = 0; i < count; i++)
+    int keeps = message->type == CSANDBOX_READY && count == 3 && trial->pidfd < 0;
+    if (keeps)
+        trial->pidfd = descriptors[2];
+    for (int i = 0; i < count - keeps; i++)
         close(descriptors[i]);
     switch (message->type) {
     case CSANDBOX_READY:
@@ -366,7 +352,10 @@ static int take(struct trial *trial, int control, const struct csandbox_message 
         return 0;
     case CSANDBOX_MADE_SOCKET:
         trial->socket_code = message->value;
-        return 1;
+        if (trial->program == NULL)
+            return 1;
+        send_command(trial, control);
+        return 0;
     case CSANDBOX_FAILED:
         if (message->id == 0) {
             trial->step = message->more;
@@ -379,7 +368,9 @@ static int take(struct trial *trial, int control, const struct csandbox_message 
         return 1;
     case CSANDBOX_STARTED:
         trial->command_started = 1;
-        return 0;
+        if (trial->inspect)
+            inspect(trial->pidfd);
+        return trial->inspect;
     case CSANDBOX_EXITED:
         trial->exit_code = message->more ? 128 + message->value : message->value;
         return 1;
@@ -388,25 +379,17 @@ static int take(struct trial *trial, int control, const struct csandbox_message 
     }
 }
 
-void run_trial(struct trial *trial) {
-    static struct flat flat;
-    int32_t ends[2];
-    if (csandbox_control_pair(ends) < 0)
-        abort();
-    if (trial->plan == NULL)
-        make_plan(&flat, trial);
-    int plan = trial->plan != NULL ? flat_file(trial->plan, trial->plan_size) : flat_file(flat.bytes, flat.size);
-    fflush(stdout);
-    pid_t pid = fork();
-    if (pid == 0)
-        launch(trial, plan, ends[1]);
-    close(plan);
-    close(ends[1]);
+// Speaks with a sandbox until what was asked of it has come to its end.
+static void converse(struct trial *trial, int control) {
     struct csandbox_denied *denied = NULL;
     time_t begin = time(NULL);
+    trial->pidfd = -1;
+    *inspected = 0;
+    if (trial->flags & CSANDBOX_LATE && !trial->leave_at_once)
+        send_late(trial, control);
     for (int over = trial->leave_at_once; !over;) {
         int pause = -1;
-        struct pollfd watched[2] = {{.fd = ends[0], .events = POLLIN}, {.fd = -1, .events = POLLIN}};
+        struct pollfd watched[2] = {{.fd = control, .events = POLLIN}, {.fd = -1, .events = POLLIN}};
         if (denied != NULL)
             watched[1].fd = csandbox_denied_poll(denied, &pause);
         int ready = poll(watched, 2, 1000);
@@ -416,31 +399,136 @@ void run_trial(struct trial *trial) {
         }
         if (ready <= 0)
             continue;
-        if (denied != NULL && csandbox_denied_serve(denied, watched[1].revents) < 0)
-            check(0, "the listener was lost");
+        if (denied != NULL && (trial->lost = csandbox_denied_serve(denied, watched[1].revents)) < 0)
+            break;  // as the agent does: the sandbox ends
         if (watched[0].revents == 0)
             continue;
         struct csandbox_message message;
         int32_t descriptors[CSANDBOX_MAX_PASSED], count;
-        int result = csandbox_receive(ends[0], &message, descriptors, &count, 0);
-        over = result == -EAGAIN ? 0 : result <= 0 ? 1 : take(trial, ends[0], &message, &denied, descriptors, count);
+        int result = csandbox_receive(control, &message, descriptors, &count, 0);
+        over = result == -EAGAIN ? 0 : result <= 0 ? 1 : take(trial, control, &message, &denied, descriptors, count);
     }
-    close(ends[0]);
+    close(control);
+    if (trial->pidfd >= 0) {
+        struct pollfd end = {.fd = trial->pidfd, .events = POLLIN};
+        trial->timed_out |= poll(&end, 1, 30000) <= 0;
+        close(trial->pidfd);
+    }
+    if (denied != NULL) {
+        uint32_t count;
+        const struct csandbox_denied_call *calls = csandbox_denied_calls(denied, &count);
+        for (uint32_t i = 0; i < count; i++) {
+            trial->denied += calls[i].count;
+            trial->denied_named += calls[i].name[0] != 0 && calls[i].program[0] != 0 ? calls[i].count : 0;
+        }
+        csandbox_denied_free(denied);
+    }
+}
+
+// The exit code of a child, or 128 + the signal that ended it.
+static int status_of(pid_t pid, int *timed_out) {
     int status = 0;
     for (int i = 0; i < 3000 && waitpid(pid, &status, WNOHANG) == 0; i++) {
         if (i == 2999) {
-            trial->timed_out = 1;
+            *timed_out = 1;
             kill(pid, SIGKILL);
             waitpid(pid, &status, 0);
         }
         usleep(10000);
     }
-    trial->status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-    if (denied != NULL) {
-        uint32_t count;
-        const struct csandbox_denied_call *calls = csandbox_denied_calls(denied, &count);
-        for (uint32_t i = 0; i < count; i++)
-            trial->denied += calls[i].count;
-        csandbox_denied_free(denied);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+static int plan_of_trial(const struct trial *trial) {
+    static struct flat flat;
+    if (trial->plan != NULL)
+        return flat_file(trial->plan, trial->plan_size);
+    if (trial->plan_file != 0)
+        return dup(trial->plan_file);
+    make_plan(&flat, trial);
+    return flat_file(flat.bytes, flat.size);
+}
+
+void run_trial(struct trial *trial) {
+    int32_t ends[2];
+    if (csandbox_control_pair(ends) < 0)
+        abort();
+    int plan = plan_of_trial(trial);
+    fflush(stdout);
+    pid_t pid = fork();
+    if (pid == 0)
+        launch(trial, plan, ends[1]);
+    close(plan);
+    close(ends[1]);
+    converse(trial, ends[0]);
+    trial->status = status_of(pid, &trial->timed_out);
+}
+
+// --- the zygote -----------------------------------------------------------------------------------------------------------
+
+struct zygote_process start_zygote(const struct trial *first) {
+    int32_t ends[2];
+    if (csandbox_control_pair(ends) < 0)
+        abort();
+    fflush(stdout);
+    faults->waits = 0;
+    pid_t pid = fork();
+    if (pid == 0) {
+        dup2(fcntl(ends[1], F_DUPFD, 64), 3);
+        close_range(4, ~0U, 0);
+        int null = open("/dev/null", O_RDWR);
+        for (int i = 0; i < 3; i++)
+            if (i != 2)
+                dup2(null, i);
+        close(null);
+        if (first->mode == CSANDBOX_USER && (setgid(65534) < 0 || setuid(65534) < 0))
+            _exit(2);
+        prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
+        fault_become(FAULT_LAUNCHER);
+        _exit(csandbox_zygote(2147483648U, 2147483647U));
     }
+    close(ends[1]);
+    return (struct zygote_process){.pid = pid, .socket = ends[0]};
+}
+
+int zygote_rests(struct zygote_process *zygote) {
+    struct pollfd end = {.fd = zygote->socket, .events = POLLIN};
+    for (int i = 0; i < 30000; i++) {
+        if (poll(&end, 1, 1) != 0)
+            return 0;
+        if (__atomic_load_n(&faults->waits, __ATOMIC_SEQ_CST))
+            return 1;
+    }
+    check(0, "the zygote finds no rest");
+    return 0;
+}
+
+int ask_zygote(struct zygote_process *zygote, struct trial *trial) {
+    int32_t ends[2];
+    if (csandbox_control_pair(ends) < 0)
+        abort();
+    int given[CSANDBOX_MAX_PASSED];
+    int count = descriptors_of(trial, plan_of_trial(trial), ends[1], filter(trial), given);
+    if (trial->flags & CSANDBOX_LATE) {
+        close(given[2]);  // it comes late
+        memmove(given + 2, given + 3, sizeof *given * (size_t)(--count - 2));
+    }
+    struct csandbox_message message = {.type = CSANDBOX_SPAWN};
+    int result = csandbox_send(zygote->socket, &message, given, count - trial->withheld);
+    for (int i = 0; i < count; i++)
+        close(given[i]);
+    if (result < 0) {
+        close(ends[0]);
+        return result;
+    }
+    converse(trial, ends[0]);
+    return 0;
+}
+
+int stop_zygote(struct zygote_process *zygote) {
+    int late = 0;
+    close(zygote->socket);
+    int status = status_of(zygote->pid, &late);
+    check(!late, "the zygote does not end with its socket");
+    return status;
 }
