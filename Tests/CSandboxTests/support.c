@@ -493,7 +493,7 @@ struct zygote_process start_zygote(const struct trial *first) {
 
 int zygote_rests(struct zygote_process *zygote) {
     struct pollfd end = {.fd = zygote->socket, .events = POLLIN};
-    for (int i = 0; i < 30000; i++) {
+    for (int i = 0; i < 10000; i++) {
         if (poll(&end, 1, 1) != 0)
             return 0;
         if (__atomic_load_n(&faults->waits, __ATOMIC_SEQ_CST))

@@ -87,8 +87,8 @@ static void sweep_zygote(const char *what, const struct trial *asked, int count,
     no_fault();
     one_zygote(what, asked, count, 1, 0, 0, NULL);
     memcpy(&plain, faults, sizeof plain);
-    int total = plain.count[role], places = 0;
-    for (int index = 0; index < total && singly; index++) {
+    int total = plain.count[role], places = 0, before = failures;
+    for (int index = 0; index < total && singly && failures < before + 20; index++) {
         fail_call(role, index);
         const char *name = __start_fault_places[plain.places[role][index]].name;
         snprintf(title, sizeof title, "%s: call %d, %s", what, index, name);
@@ -97,7 +97,7 @@ static void sweep_zygote(const char *what, const struct trial *asked, int count,
     }
     static char done[FAULT_PLACES];
     memset(done, 0, sizeof done);
-    for (int index = 0; index < total; index++) {
+    for (int index = 0; index < total && failures < before + 20; index++) {
         int number = plain.places[role][index];
         if (done[number]++)
             continue;

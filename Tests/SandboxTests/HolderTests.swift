@@ -35,6 +35,18 @@ import Testing
         }
     }
 
+    @Test func aRecordThatCannotBeMadeIsAnErrorAndNotSilence() throws {
+        var before = rlimit()
+        try #require(getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &before) == 0)
+        var none = rlimit(rlim_cur: 0, rlim_max: before.rlim_max)
+        try #require(setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &none) == 0)
+        let made = Result { try DeviceHolder.record(["8:17"], of: "sandbox") }
+        setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &before)
+        let error = #expect(throws: SystemError.self) { try made.get() }
+        #expect(error?.code == EMFILE)
+        #expect(try DeviceHolder.record((0..<17).map { "8:\($0)" }, of: "sandbox").count == 3)
+    }
+
     @Test func aDeviceMayBeNamedByNumbersOrByAPathAndNothingElse() throws {
         #expect(try DeviceHolder.device(named: "8:17") == DeviceNumber(major: 8, minor: 17))
         #expect(try DeviceHolder.device(named: "/etc") == Files.status("/etc")?.device)

@@ -3,7 +3,7 @@ internal import Linux
 extension Preparation {
     /// Notes which file systems the layers stand on, for `grace doctor --holds`: the layers are private copies of mounts, which no
     /// mount table shows, and keep a file system busy that the host has long unmounted.
-    func recordDevices(_ overlays: [PlannedOverlay]) {
+    func recordDevices(_ overlays: [PlannedOverlay]) throws {
         var found: Set<String> = []
         for overlay in overlays {
             let places = [overlay.live ?? overlay.mountPoint] + overlay.lowers + (overlay.upper.map { [$0.base] } ?? [])
@@ -11,6 +11,6 @@ extension Preparation {
                 if let device = ((try? Files.status(place)) ?? nil)?.device { found.insert("\(device)") }
             }
         }
-        holds = DeviceHolder.record(found.sorted(), of: name)
+        holds = try DeviceHolder.record(found.sorted(), of: name)
     }
 }

@@ -257,7 +257,7 @@ final class Preparation {
                 fresh: fresh
             ).split(planned)
         }
-        recordDevices(planned)
+        try recordDevices(planned)
         stacked = planned.compactMap { $0.under.map { "\($0.base)/\($0.work)" } }
         return planned
     }

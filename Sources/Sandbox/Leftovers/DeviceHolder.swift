@@ -23,10 +23,13 @@ public struct DeviceHolder: Codable, Equatable, Sendable {
 
     /// Descriptors whose names, which everybody who may look at the process can read in /proc, say that a sandbox stands on devices:
     /// nothing of it is on disk, and nothing outlives the process. A name takes 249 bytes, so that many devices need several.
-    static func record(_ devices: [String], of sandbox: String) -> [Descriptor] {
-        stride(from: 0, to: devices.count, by: 8).compactMap { first in
+    ///
+    /// - Throws: `SystemError` where there can be none (no descriptor or memory is left): the sandbox must not start then, since
+    ///   nobody would be told by name who keeps its devices busy. Its plan is a memfd too, and could hardly be made either.
+    static func record(_ devices: [String], of sandbox: String) throws -> [Descriptor] {
+        try stride(from: 0, to: devices.count, by: 8).map { first in
             let some = devices[first..<min(first + 8, devices.count)].joined(separator: ",")
-            return try? Descriptor.memory(name: "\(mark) \(sandbox) \(some)")
+            return try Descriptor.memory(name: "\(mark) \(sandbox) \(some)")
         }
     }
 
