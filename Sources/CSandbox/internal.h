@@ -31,10 +31,7 @@ void csandbox_report(const struct sandbox *sandbox, int step, int code, const ch
 // Reports it and ends the process.
 _Noreturn void csandbox_fail(const struct sandbox *sandbox, int step, int code, const char *detail);
 
-// plan.c: what a memfd holds, in memory of this process's own. Not a mapping of it: whoever still holds the memfd could change that
-// after the check, and cut it short, which ends the reader with SIGBUS. Its seals are then nobody's business. NULL and errno.
-void *csandbox_read_private(int descriptor, size_t size);
-// Reads the plan and checks every field of it. NULL, a reason and errno (EINVAL: what it says) when it is wrong.
+// plan.c: reads the plan and checks every field of it. NULL, a reason and errno (EINVAL: what it says) when it is wrong.
 const struct csandbox_plan *csandbox_read_plan(int descriptor, const char **reason);
 
 // launcher.c

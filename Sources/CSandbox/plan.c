@@ -92,7 +92,9 @@ static const char *check(const struct csandbox_plan *plan) {
     return NULL;
 }
 
-void *csandbox_read_private(int descriptor, size_t size) {
+// What a memfd holds, in memory of this process's own. Not a mapping of it: whoever still holds the memfd could change that after the
+// check, or cut it short, which ends the reader with SIGBUS. So it needs no seals. NULL and errno.
+static void *private_copy(int descriptor, size_t size) {
     void *copy = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (copy == MAP_FAILED)
         return NULL;
@@ -116,7 +118,7 @@ const struct csandbox_plan *csandbox_read_plan(int descriptor, const char **reas
         errno = EINVAL;
         return NULL;
     }
-    struct csandbox_plan *plan = csandbox_read_private(descriptor, (size_t)status.st_size);
+    struct csandbox_plan *plan = private_copy(descriptor, (size_t)status.st_size);
     if (plan == NULL) {
         *reason = "the plan cannot be read";
         return NULL;
