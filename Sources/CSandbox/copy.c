@@ -26,6 +26,7 @@ struct linked {
 
 struct copying {
     int root;  // the target
+    const char *opaque;
     struct linked *links;
     size_t link_count, link_room;
     char *where;
@@ -167,17 +168,12 @@ static int dress(int from, int to, const char *name, const struct stat *status) 
 }
 
 // 1, 0, or -1 with errno.
-static int is_opaque(int directory, const char *name) {
-    static const char *const marks[] = {"trusted.overlay.opaque", "user.overlay.opaque"};
+static int is_opaque(const struct copying *copying, int directory, const char *name) {
     char path[512], value[4];
     snprintf(path, sizeof path, "/proc/self/fd/%d/%s", directory, name);
-    for (int i = 0; i < 2; i++) {
-        if (lgetxattr(path, marks[i], value, sizeof value) > 0)
-            return 1;
-        if (errno != ENODATA && errno != EOPNOTSUPP && errno != EPERM)
-            return -1;
-    }
-    return 0;
+    if (lgetxattr(path, copying->opaque, value, sizeof value) > 0)
+        return 1;
+    return errno == ENODATA || errno == EOPNOTSUPP || errno == EPERM ? 0 : -1;
 }
 
 static int copy_directory(struct copying *copying, int from, int to, const char *path, int depth);
@@ -192,7 +188,7 @@ static int copy_entry(struct copying *copying, int from, int to, const char *par
     if (!exists && errno != ENOENT)
         return failed(copying, path);
     if (exists) {
-        int opaque = S_ISDIR(status.st_mode) && S_ISDIR(there.st_mode) ? is_opaque(to, name) : 1;
+        int opaque = S_ISDIR(status.st_mode) && S_ISDIR(there.st_mode) ? is_opaque(copying, to, name) : 1;
         if (opaque != 0)
             return opaque < 0 ? failed(copying, path) : 0;  // the layer above hides it
     }
@@ -246,8 +242,8 @@ static int copy_directory(struct copying *copying, int from, int to, const char 
     return result;
 }
 
-int csandbox_copy_layer(int from, int to, char *where, size_t size) {
-    struct copying copying = {.root = to, .where = where, .size = size};
+int csandbox_copy_layer(int from, int to, const char *opaque, char *where, size_t size) {
+    struct copying copying = {.root = to, .opaque = opaque, .where = where, .size = size};
     int source = openat(from, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     int result = source < 0 ? -1 : copy_directory(&copying, source, to, "", 0);
     int code = errno;

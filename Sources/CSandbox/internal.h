@@ -50,8 +50,9 @@ int csandbox_zygote(uint32_t mapped_first, uint32_t mapped_count);
 // overlay.c: makes every overlay and attaches them below stage/root; sets sandbox->root.
 void csandbox_make_overlays(struct sandbox *sandbox);
 
-// copy.c: copies a layer's tree into another, keeping what is there. 0 or -1 with errno; `where` gets the path that failed.
-int csandbox_copy_layer(int from, int to, char *where, size_t size);
+// copy.c: copies a layer's tree into another, keeping what is there. `opaque` is the attribute by which overlayfs marks directories that
+// hide lower ones. 0 or -1 with errno; `where` gets the path that failed.
+int csandbox_copy_layer(int from, int to, const char *opaque, char *where, size_t size);
 
 // scratch.c: the file system of throw-away layers, detached. -1 and errno when it cannot be made.
 int csandbox_scratch(struct sandbox *sandbox);

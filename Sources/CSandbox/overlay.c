@@ -145,8 +145,10 @@ static int same_file_system(struct sandbox *sandbox, int a, int b) {
 
 static void copy_lowers(struct sandbox *sandbox, const struct csandbox_overlay *overlay, const int *lowers, int upper) {
     char where[112] = "";
+    // The other one is not overlayfs's here: a program that ran in a layer may have written it.
+    const char *opaque = sandbox->plan->mode == CSANDBOX_USER ? "user.overlay.opaque" : "trusted.overlay.opaque";
     for (uint32_t i = 0; i < overlay->lower_count; i++)
-        if (csandbox_copy_layer(lowers[i], upper, where, sizeof where) < 0)
+        if (csandbox_copy_layer(lowers[i], upper, opaque, where, sizeof where) < 0)
             csandbox_fail(sandbox, CSANDBOX_STEP_COPY_LAYER, errno, where);
 }
 

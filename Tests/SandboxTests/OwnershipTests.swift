@@ -127,6 +127,8 @@ import Testing
             try Files.chown("\(directory)/low/etc/low", uid: 33, gid: 33)
             try Files.link("\(directory)/low/etc/low", "\(directory)/low/etc/low2")
             try Files.setXattr("\(directory)/low/etc/apt", name: "trusted.overlay.opaque", value: Data("y".utf8))
+            // A program that ran in that layer may have written this one: it hides nothing.
+            try Files.setXattr("\(directory)/top/etc", name: "user.overlay.opaque", value: Data("y".utf8))
             try Files.mknod(
                 "\(directory)/top/etc/passwd", kind: .characterDevice, mode: 0, device: DeviceNumber(major: 0, minor: 0)
             )

@@ -1,3 +1,5 @@
 # Forks, change sets and promotion on this kernel.
 . "${0%/*}/lib.bash"
-tests '^(ForkTests|PromotionTests)\.'
+tests '^(ForkTests|PromotionTests)\.' \
+    'ForkTests\.PostgresTests' "PostgreSQL is not in the machine; with GRACE_POSTGRES=1 it runs on a host that has it" \
+    'PromotionTests\.PowerLossTests' "70-powerloss"

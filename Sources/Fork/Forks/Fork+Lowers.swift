@@ -49,7 +49,7 @@ extension Fork {
 /// Puts one layer over another into one, so that the result shows what overlayfs shows of both.
 struct LayerMerger {
     /// As the kernel marks it, without root for mounts with `userxattr`.
-    private let opaque = geteuid() == 0 ? "trusted.overlay.opaque" : "user.overlay.opaque"
+    private let opaque = OverlayMarks.prefix + "opaque"
     /// The places of files with several names, by inode.
     private var linked: [FileIdentity: BytePath] = [:]
     /// What lies between live and the layer that is merged.

@@ -76,7 +76,13 @@ public struct ForkStore: Sendable {
     /// Opens a fork made before, perhaps by another run of the agent.
     public func open(id: String) throws -> Fork {
         let directory = try directory(of: id)
-        guard try Files.status(directory) != nil else { throw ForkError.notFound(id: id, directory: root) }
+        guard let status = try Files.status(directory) else { throw ForkError.notFound(id: id, directory: root) }
+        // What overlayfs wrote in an ordinary user's layers, it would take for the program's in root's (``OverlayMarks/prefix``).
+        guard geteuid() != 0 || status.uid == 0 else {
+            throw ForkError.outOfOrder(
+                "The fork in \(directory) was made without root, by the user \(status.uid), and its layers mean something else to root. "
+                    + "Run this as that user.")
+        }
         let record: ForkRecord
         do {
             record = try JSON(parsing: Files.read("\(directory)/fork.json", limit: 1 << 20)).decode()

@@ -1,9 +1,16 @@
 internal import FoundationEssentials
+internal import Glibc
 internal import Linux
 
 /// What overlayfs writes beside a layer's own content (Linux, Documentation/filesystems/overlayfs.rst).
 enum OverlayMarks {
-    /// Whether an extended attribute is overlayfs's: `trusted.overlay.`, or `user.overlay.` of a mount with `userxattr`.
+    /// How the attributes begin that overlayfs goes by in layers of this caller's: without root they are mounted with `userxattr`.
+    ///
+    /// With the other beginning they say nothing about the layer. In root's overlays `user.overlay.` is whatever a program inside, or a
+    /// container engine on live, wrote there: believed, it would turn a file that is there into a deletion.
+    static let prefix = geteuid() == 0 ? "trusted.overlay." : "user.overlay."
+
+    /// Whether an extended attribute is overlayfs's, be it another overlay's. None of them is part of a change.
     static func isOverlays(_ name: String) -> Bool {
         name.hasPrefix("trusted.overlay.") || name.hasPrefix("user.overlay.")
     }
@@ -15,7 +22,7 @@ enum OverlayMarks {
 
     /// The value of overlayfs's attribute `name` among `xattrs`.
     static func value(_ name: String, in xattrs: [String: Data]) -> Data? {
-        xattrs["trusted.overlay." + name] ?? xattrs["user.overlay." + name]
+        xattrs[prefix + name]
     }
 
     /// Whether a directory hides what lies below it in lower layers.
@@ -31,7 +38,7 @@ enum OverlayMarks {
     }
 
     /// Whether an extended attribute tells from what a node was copied up.
-    static func isOrigin(_ name: String) -> Bool { name == "trusted.overlay.origin" || name == "user.overlay.origin" }
+    static func isOrigin(_ name: String) -> Bool { name == prefix + "origin" }
 
     /// Whether the node was copied up from a lower layer, rather than made new.
     static func isCopiedUp(_ xattrs: [String: Data]) -> Bool {
