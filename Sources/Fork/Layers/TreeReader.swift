@@ -41,7 +41,8 @@ struct TreeCursor {
 
     init(_ tree: TreeReader) { self.tree = tree }
 
-    private mutating func node(at path: BytePath) throws -> Node? {
+    /// The entry at `path`; see ``TreeReader/node(at:)``.
+    mutating func node(at path: BytePath) throws -> Node? {
         let name = path.last
         guard !name.isEmpty else { return try tree.node(at: path) }
         let parent = path.parent

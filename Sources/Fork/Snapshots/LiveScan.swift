@@ -31,8 +31,10 @@ struct LiveScan {
         var found = extra
         for glob in globs { found.formUnion(try glob.matches(withLinks: false)) }
         var known: Set<BytePath> = []
+        // A pattern may match thousands in one directory, and each entry holds that directory open.
+        var cursor = TreeCursor(live)
         for path in found.sorted() where !path.isInside(anyOf: known) {
-            guard let node = try live.node(at: path) else { continue }
+            guard let node = try cursor.node(at: path) else { continue }
             roots.append(path)
             known.insert(path)
             try add(node, depth: 0, tick: tick)
