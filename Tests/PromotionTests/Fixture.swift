@@ -20,13 +20,19 @@ final class Fixture: Sendable {
     private let isOwner: Bool
     let records = Mutex<[String]>([])
 
-    /// In memory it lies on a tmpfs of its own, where fsync costs nothing.
+    /// In memory it lies on a tmpfs of its own, where fsync costs nothing; on disk where a tmpfs keeps no attributes of users'
+    /// (before Linux 6.6).
     init(inMemory: Bool = false) throws {
         directory = "/var/tmp/grace-promotion-\(UUID().uuidString)"
         blobs = BlobStore(root: directory + "/blobs")
         isOwner = true
         try Files.makeDirectory(directory, mode: 0o755)
-        isMounted = inMemory && mount("tmpfs", directory, "tmpfs", 0, "mode=755") == 0
+        var mounted = inMemory && mount("tmpfs", directory, "tmpfs", 0, "mode=755") == 0
+        if mounted, (try? Files.setXattr(directory, name: "user.grace-test", value: Data("1".utf8))) == nil {
+            umount2(directory, 2)
+            mounted = false
+        }
+        isMounted = mounted
         try reset()
     }
 
