@@ -425,7 +425,7 @@ static int copy_anew(char *where, size_t size) {
     snprintf(path, sizeof path, "%s/copied", place);
     int to = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     *where = 0;
-    int result = csandbox_copy_layer(from, to, where, size) < 0 ? errno : 0;
+    int result = csandbox_copy_layer(from, to, "trusted.overlay.opaque", where, size) < 0 ? errno : 0;
     close(from);
     close(to);
     return result;
