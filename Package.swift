@@ -83,14 +83,11 @@ var targets: [Target] = [
     .executableTarget(
         name: "grace", dependencies: ["Linux", "Sandbox", "Local"],
         swiftSettings: strict,
-        // It starts in two milliseconds, where the dynamic loader alone takes five for the whole program: Swift's own libraries are
-        // part of it, and it lies where it was linked to. (Not -static-executable: the C library finds users, and loads what finds
-        // them, only in a dynamic program.) The two libraries are what FoundationEssentials stands on; it names them to the linker
-        // in static builds alone.
+        // It starts in a millisecond, where the dynamic loader alone takes five for the whole program: everything is part of it, and lies
+        // where it was linked to. (Whatever finds users elsewhere than in files is loaded by programs of the C library's, see
+        // NameService.) The two libraries are what FoundationEssentials stands on; it names them to the linker in static builds alone.
         linkerSettings: [
-            .unsafeFlags([
-                "-static-stdlib", "-Xclang-linker", "-no-pie", "-l_FoundationCShims", "-l_FoundationCollections",
-            ])
+            .unsafeFlags(["-static-executable", "-l_FoundationCShims", "-l_FoundationCollections"])
         ]),
     .executableTarget(
         name: "grace-main",

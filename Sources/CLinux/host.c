@@ -2,12 +2,10 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <grp.h>
 #include <linux/capability.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
-#include <pwd.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -69,40 +67,6 @@ int clinux_connect_in(int network, uint32_t address, uint16_t port, int64_t mill
         return -code;
     }
     return descriptor;
-}
-
-int clinux_user(const char *name, uint32_t uid, struct clinux_user *user) {
-    size_t size = 4096;
-    for (;;) {
-        char *buffer = malloc(size);
-        if (buffer == NULL)
-            return -ENOMEM;
-        struct passwd entry, *found = NULL;
-        int code = name != NULL ? getpwnam_r(name, &entry, buffer, size, &found)
-                                : getpwuid_r(uid, &entry, buffer, size, &found);
-        if (code == ERANGE && size < (1u << 22)) {
-            free(buffer);
-            size *= 2;
-            continue;
-        }
-        if (found != NULL) {
-            user->uid = entry.pw_uid;
-            user->gid = entry.pw_gid;
-            snprintf(user->name, sizeof user->name, "%s", entry.pw_name);
-            snprintf(user->home, sizeof user->home, "%s", entry.pw_dir ? entry.pw_dir : "/");
-            snprintf(user->shell, sizeof user->shell, "%s", entry.pw_shell ? entry.pw_shell : "");
-        }
-        free(buffer);
-        if (found != NULL)
-            return 1;
-        // getpwnam_r(3): these, too, mean "not found".
-        return code == 0 || code == ENOENT || code == ESRCH || code == EBADF || code == EPERM ? 0 : -code;
-    }
-}
-
-int clinux_groups(const char *name, uint32_t gid, uint32_t *groups, size_t capacity) {
-    int count = (int)capacity;
-    return getgrouplist(name, gid, groups, &count) < 0 ? -ERANGE : count;
 }
 
 int clinux_kernel(char *release, size_t release_size, char *machine, size_t machine_size, char *host, size_t host_size) {

@@ -1,8 +1,8 @@
 #include "clinux.h"
 
-#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <link.h>
 #include <linux/close_range.h>
 #include <poll.h>
 #include <pthread.h>
@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -88,9 +89,30 @@ void clinux_block_sigpipe(void) {
     pthread_sigmask(SIG_BLOCK, &set, NULL);
 }
 char **clinux_environment(void) { return environ; }
+
+struct object_search {
+    uintptr_t address;
+    const char *name;
+};
+
+static int holds(struct dl_phdr_info *object, size_t size, void *context) {
+    struct object_search *search = context;
+    for (int i = 0; i < object->dlpi_phnum; i++) {
+        const ElfW(Phdr) *part = &object->dlpi_phdr[i];
+        uintptr_t start = object->dlpi_addr + part->p_vaddr;
+        if (part->p_type != PT_LOAD || search->address < start || search->address - start >= part->p_memsz)
+            continue;
+        // The program itself has no name here, a static one neither.
+        search->name = object->dlpi_name != NULL && object->dlpi_name[0] != 0 ? object->dlpi_name : "/proc/self/exe";
+        return 1;
+    }
+    return 0;
+}
+
 const char *clinux_object_of(const void *address) {
-    Dl_info object;
-    return dladdr(address, &object) != 0 ? object.dli_fname : NULL;
+    struct object_search search = {.address = (uintptr_t)address};
+    dl_iterate_phdr(holds, &search);
+    return search.name;
 }
 int clinux_set_thread_name(const char *name) { return -pthread_setname_np(pthread_self(), name); }
 
@@ -217,4 +239,15 @@ int clinux_spawn(struct clinux_spawn *plan) {
     }
     plan->pidfd = pidfd;
     return pid;
+}
+
+int clinux_limits(int pid, uint64_t *pairs) {
+    for (int resource = 0; resource < 16; resource++) {
+        struct rlimit limit;
+        if (prlimit(pid, (__rlimit_resource_t)resource, NULL, &limit) < 0)
+            return -errno;
+        pairs[2 * resource] = limit.rlim_cur;
+        pairs[2 * resource + 1] = limit.rlim_max;
+    }
+    return 0;
 }

@@ -4,9 +4,12 @@ internal import Linux
 package enum ProfileDirectories {
     package static var standard: [String] {
         guard let executable = (try? Files.readlink("/proc/self/exe"))?.string else { return [] }
-        let directory = executable.split(separator: "/").dropLast().joined(separator: "/")
-        return ["/\(directory)/../share/grace/sandbox-profiles", "/\(directory)/../../../sandbox-profiles"].filter {
-            (try? Files.status($0)) != nil
+        let directory = executable[..<(executable.lastIndex(of: "/") ?? executable.startIndex)]
+        var found: [String] = []
+        for place in ["share/grace/sandbox-profiles", "../../sandbox-profiles"] {
+            let path = "\(directory)/../\(place)"
+            if (try? Files.status(path)) != nil { found.append(path) }
         }
+        return found
     }
 }

@@ -118,30 +118,21 @@ int clinux_pidfd_send_signal(int pidfd, int signal);
 int clinux_kill(int pid, int signal);
 // Waits for a child. Returns its pid, 0 when `block` is 0 and it still runs; sets code and whether a signal ended it.
 int clinux_wait(int pid, int block, int32_t *code, int32_t *signaled);
+// Both of every resource limit of a process (prlimit(2)), soft and hard in turn, 16 pairs.
+int clinux_limits(int pid, uint64_t *pairs);
 // Starts a program as vfork would, without copying the caller's page tables. Returns the pid.
 int clinux_spawn(struct clinux_spawn *plan);
 // Blocks SIGPIPE in the calling thread, so that writing to a closed pipe is EPIPE.
 void clinux_block_sigpipe(void);
 char **clinux_environment(void);
 int clinux_set_thread_name(const char *name);
-// The path of the program or library that holds an address, as the loader was given it; NULL: none.
+// The path of the library that holds an address, as the loader was given it, or /proc/self/exe; NULL: none.
 const char *clinux_object_of(const void *address);
 
 // Namespaces and sockets
 // Connects a TCP socket made in the network namespace `network` (-1: the caller's); the calling *thread* stays in that
 // namespace, so call it only on a thread that ends afterwards. Address in host byte order. `step` names what failed.
 int clinux_connect_in(int network, uint32_t address, uint16_t port, int64_t milliseconds, const char **step);
-
-// Users
-struct clinux_user {
-    uint32_t uid, gid;
-    char name[256];
-    char home[1024];
-    char shell[256];
-};
-// 1 found, 0 no such user, -errno. By name, or by uid where `name` is NULL.
-int clinux_user(const char *name, uint32_t uid, struct clinux_user *user);
-int clinux_groups(const char *name, uint32_t gid, uint32_t *groups, size_t capacity);
 
 // Clocks and the host
 uint64_t clinux_boot_nanoseconds(void);

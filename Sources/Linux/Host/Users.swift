@@ -1,6 +1,4 @@
-internal import CLinux
-
-/// The host's users, through NSS.
+/// The host's users: those of its files, and of whatever else its name service asks (``NameService``).
 public enum Users {
     /// One user.
     public struct User: Sendable, Hashable {
@@ -19,34 +17,69 @@ public enum Users {
     }
 
     /// The user called `name`, or with that number where `name` is one and nobody is called so; `nil` where there is none.
-    public static func lookup(_ name: String) throws -> User? {
-        guard !name.isEmpty, !name.utf8.contains(0) else { return nil }
-        var raw = clinux_user()
-        if try SystemError.check(clinux_user(name, 0, &raw), "getpwnam", name) == 1 { return try user(raw) }
+    ///
+    /// - Throws: `SystemError` where the name service can't be asked.
+    public static func lookup(_ name: String, in service: NameService = NameService()) throws -> User? {
+        guard !name.isEmpty, !name.utf8.contains(0), !name.contains(":"), !name.contains("\n"), !name.hasPrefix("-")
+        else { return nil }
+        if let fields = try fields(service, of: name, where: { $0[0] == name }) {
+            // getent(1) looks for a number too.
+            if fields[0] == name { return try user(fields, service) }
+        }
         guard let uid = UInt32(name) else { return nil }
-        return try lookup(uid: uid)
+        return try lookup(uid: uid, in: service)
     }
 
     /// The user with that id; `nil` where there is none.
-    public static func lookup(uid: UInt32) throws -> User? {
-        var raw = clinux_user()
-        guard try SystemError.check(clinux_user(nil, uid, &raw), "getpwuid", "\(uid)") == 1 else { return nil }
-        return try user(raw)
+    ///
+    /// - Throws: `SystemError` where the name service can't be asked.
+    public static func lookup(uid: UInt32, in service: NameService = NameService()) throws -> User? {
+        guard let fields = try fields(service, of: "\(uid)", where: { UInt32($0[2]) == uid }), UInt32(fields[2]) == uid
+        else { return nil }
+        return try user(fields, service)
     }
 
     /// The name of a user; `nil` where the id has none.
     public static func name(of uid: UInt32) throws -> String? { try lookup(uid: uid)?.name }
 
-    private static func user(_ raw: clinux_user) throws -> User {
-        let name = text(raw.name)
-        var groups = [UInt32](repeating: 0, count: 65536)  // NGROUPS_MAX
-        let count = try SystemError.check(clinux_groups(name, raw.gid, &groups, groups.count), "getgrouplist", name)
-        return User(
-            name: name, uid: raw.uid, gid: raw.gid, home: text(raw.home), shell: text(raw.shell),
-            groups: Array(groups.prefix(Int(count))))
+    /// The line of passwd(5) that fits, in seven parts.
+    private static func fields(
+        _ service: NameService, of key: String, where fits: ([Substring]) -> Bool
+    ) throws -> [Substring]? {
+        func parts(_ line: Substring) -> [Substring]? {
+            let parts = line.split(separator: ":", omittingEmptySubsequences: false)
+            return parts.count == 7 && UInt32(parts[2]) != nil && UInt32(parts[3]) != nil ? parts : nil
+        }
+        for line in service.lines("passwd") {
+            if let found = parts(line), fits(found) { return found }
+        }
+        guard service.asksElsewhere("passwd") else { return nil }
+        return try service.ask("getent", ["passwd", key], notFound: 2).flatMap(parts)
     }
 
-    private static func text<Buffer>(_ buffer: Buffer) -> String {
-        withUnsafeBytes(of: buffer) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
+    private static func user(_ fields: [Substring], _ service: NameService) throws -> User? {
+        guard let uid = UInt32(fields[2]), let gid = UInt32(fields[3]) else { return nil }
+        let name = String(fields[0])
+        return User(
+            name: name, uid: uid, gid: gid, home: fields[5].isEmpty ? "/" : String(fields[5]),
+            shell: String(fields[6]), groups: try groups(of: name, gid, service))
+    }
+
+    private static func groups(of name: String, _ gid: UInt32, _ service: NameService) throws -> [UInt32] {
+        var groups = [gid]
+        if service.knowsMore("group") || service.knowsMore("initgroups") {
+            for word in try service.ask("id", ["-G", "--", name], notFound: 1)?.split(separator: " ") ?? [] {
+                if let group = UInt32(word), !groups.contains(group) { groups.append(group) }
+            }
+            return groups
+        }
+        for line in service.lines("group") {
+            let parts = line.split(separator: ":", omittingEmptySubsequences: false)
+            guard parts.count == 4, let group = UInt32(parts[2]), !groups.contains(group),
+                parts[3].split(separator: ",").contains(where: { $0 == name })
+            else { continue }
+            groups.append(group)
+        }
+        return groups
     }
 }

@@ -105,7 +105,8 @@ extension Processes {
     /// One variable of this process's environment; `nil` where it is not set.
     public static func variable(_ name: String) -> String? { getenv(name).map { String(cString: $0) } }
 
-    /// The path of the program or library of this process that holds an address, as the loader was given it (dladdr(3)); `nil`: none.
+    /// The path of the library of this process that holds an address, as the loader was given it (dl_iterate_phdr(3)), or
+    /// `/proc/self/exe` for the program itself; `nil`: none.
     public static func object(holding address: UnsafeRawPointer) -> String? {
         clinux_object_of(address).map { String(cString: $0) }
     }

@@ -32,7 +32,7 @@ struct TryRun {
             overlays: try fork.fork.overlays(for: .apply), masks: places.all + [fork.directory], hostname: hostName(),
             label: "try", sharesTemporary: true)
         let (exit, _, fallbacks) = try await engine.run(
-            specification, try command(line), signals: signals, ready: { fork.fork.awaitLaterTimes() })
+            specification, try command(line), signals: signals, figures: false, ready: { fork.fork.awaitLaterTimes() })
         for fallback in fallbacks where fallback.feature == .mappedRoot {
             Terminal.error("this fork did without \(fallback.feature.rawValue): \(fallback.detail)")
         }
@@ -68,10 +68,9 @@ struct TryRun {
     static func shell() -> String {
         let environment = Processes.currentEnvironment()
         if let own = environment["TRY_SHELL"], access(own, X_OK) == 0 { return own }
-        let login = getpwuid(geteuid()).flatMap { $0.pointee.pw_shell }.map { String(cString: $0) }
-        for candidate in [environment["SHELL"], login] {
-            if let candidate, access(candidate, X_OK) == 0, !candidate.hasSuffix("/fish") { return candidate }
+        func serves(_ candidate: String?) -> String? {
+            candidate.flatMap { access($0, X_OK) == 0 && !$0.hasSuffix("/fish") ? $0 : nil }
         }
-        return "/bin/sh"
+        return serves(environment["SHELL"]) ?? serves((try? Users.lookup(uid: geteuid()))?.shell) ?? "/bin/sh"
     }
 }

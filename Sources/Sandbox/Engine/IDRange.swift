@@ -20,9 +20,10 @@ enum IDRange {
                 return "“\(parts[0])” may use ids from \(start) on, \(count) of them (\(etc)/\(file))"
             }
         }
-        // NSS beyond files (LDAP, systemd): ask for the one that every process inside would be.
-        if etc == "/etc", let user = try Users.lookup(uid: first) {
-            return "the user “\(user.name)” has the id \(first) (NSS)"
+        // Beyond the files (LDAP): ask for the one that every process inside would be.
+        let service = NameService(etc: etc)
+        if service.knowsMore("passwd"), let user = try Users.lookup(uid: first, in: service) {
+            return "the user “\(user.name)” has the id \(first) (getent passwd)"
         }
         return nil
     }
