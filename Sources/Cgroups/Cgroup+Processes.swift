@@ -111,6 +111,10 @@ extension Cgroup {
     /// The figures now. Cheap after the first call: its files stay open.
     public func sample() -> CgroupSample { sampler.sample() }
 
+    /// Whether its limits of memory and processes were run into (``CgroupSample/oomKills``, ``CgroupSample/pidsRefused``), and no other
+    /// figure: for who looks once.
+    public func breaches() -> CgroupSample { sampler.once(["oomKills", "pidsRefused"]) }
+
     /// Anonymous memory now, bytes, by one read of an open file; `nil` where the host can't tell or the cgroup is gone.
     public func anonymousMemory() -> Int64? { sampler.single("memoryAnonymous")?.memoryAnonymous }
 }

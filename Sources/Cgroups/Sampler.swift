@@ -26,30 +26,37 @@ final class Sampler: Sendable {
 
     func sample() -> CgroupSample {
         plan.withLock { kept in
-            let plan = kept ?? makePlan()
+            let plan = kept ?? makePlan(Figure.names)
             kept = plan
-            var sample = CgroupSample()
-            sample.reasons = plan.reasons
-            for (descriptor, figures) in plan.files {
-                let text: String
-                do {
-                    text = try Self.text(descriptor)
-                } catch {
-                    for figure in figures { sample.reasons[figure.name] = "\(figure.file) can't be read: \(error)" }
-                    continue
-                }
-                for figure in figures where !figure.read(text, &sample) {
-                    sample.reasons[figure.name] = "\(figure.file) of this kernel does not hold it"
-                }
-            }
-            return sample
+            return Self.read(plan)
         }
+    }
+
+    /// These figures alone, once: the others are missing without a reason.
+    func once(_ names: [String]) -> CgroupSample { Self.read(makePlan(names)) }
+
+    private static func read(_ plan: Plan) -> CgroupSample {
+        var sample = CgroupSample()
+        sample.reasons = plan.reasons
+        for (descriptor, figures) in plan.files {
+            let text: String
+            do {
+                text = try Self.text(descriptor)
+            } catch {
+                for figure in figures { sample.reasons[figure.name] = "\(figure.file) can't be read: \(error)" }
+                continue
+            }
+            for figure in figures where !figure.read(text, &sample) {
+                sample.reasons[figure.name] = "\(figure.file) of this kernel does not hold it"
+            }
+        }
+        return sample
     }
 
     /// One figure alone, for sampling many times a second.
     func single(_ name: String) -> CgroupSample? {
         plan.withLock { kept in
-            let plan = kept ?? makePlan()
+            let plan = kept ?? makePlan(Figure.names)
             kept = plan
             for (descriptor, figures) in plan.files {
                 for figure in figures where figure.name == name {
@@ -71,10 +78,10 @@ final class Sampler: Sendable {
         throw SystemError(call: "pread", subject: "\(descriptor)", code: 27 /* EFBIG */)
     }
 
-    private func makePlan() -> Plan {
+    private func makePlan(_ names: [String]) -> Plan {
         var plan = Plan(files: [], reasons: [:])
         var index: [String: Int] = [:]
-        for name in Figure.names {
+        for name in names {
             var reason = ""
             var found = false
             for figure in Figure.sources(of: name) where !found {

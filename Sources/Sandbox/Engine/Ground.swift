@@ -2,15 +2,15 @@ internal import CSandbox
 internal import Linux
 internal import Synchronization
 
-/// What an engine knows of its host and needn't find out again for every sandbox. Each answer is as fresh as a new look would be: the
-/// kernel says when mounts have changed, and files are known by their inode, size and times.
+/// What an engine knows of its host and needn't find out again for every sandbox. The kernel says when mounts have changed, files
+/// are known by their inode, size and times, and what nobody tells is looked at again after a while.
 final class Ground: Sendable {
     private struct State {
         /// An open /proc/self/mountinfo, for asking whether it still holds.
         var table: Descriptor?
         var mounts: [MountInfo.Mount] = []
-        /// By the paths to hide.
-        var views: [[String]: HostView] = [:]
+        /// By the paths to hide, each with when it was looked at.
+        var views: [[String]: (view: HostView, at: ContinuousClock.Instant)] = [:]
         /// Goes up whenever the mounts have changed.
         var generation: UInt64 = 0
     }
@@ -54,14 +54,18 @@ final class Ground: Sendable {
         }
     }
 
-    /// The host's view with these paths hidden besides.
+    /// No mount tells that somebody has a new key: after so long the host's secrets are looked for again.
+    private static let freshness = Duration.seconds(10)
+
+    /// The host's view with these paths hidden besides; its secrets as they were ten seconds ago at most.
     func view(hiding paths: [String]) throws -> HostView {
         try state.withLock { state in
             try refresh(&state)
-            if let known = state.views[paths] { return known }
+            if let (view, at) = state.views[paths], at.duration(to: .now) < Self.freshness { return view }
+            let now = ContinuousClock.now
             let view = HostView.current(mounts: state.mounts, mask: paths, secrets: secretsFoundAhead())
             if state.views.count > 64 { state.views = [:] }
-            state.views[paths] = view
+            state.views[paths] = (view, now)
             return view
         }
     }

@@ -10,7 +10,7 @@ extension SandboxEngine {
     /// (``SignalRelay``).
     ///
     /// `streams` are standard input, output and error; `extra` further descriptors, by the number that the command finds each at;
-    /// `signals` is a relay that the caller made before; `ready` is called once the sandbox is there and
+    /// `signals` is a relay that the caller made before; without `figures` the outcome says of them only what tells a breach; `ready` is called once the sandbox is there and
     /// nothing runs in it.
     ///
     /// - Returns: how the command ended, how its sandbox did, and what it had to do without.
@@ -18,7 +18,7 @@ extension SandboxEngine {
     public func run(
         _ specification: SandboxSpecification, _ command: Command,
         streams: (stdin: Stdio, stdout: Stdio, stderr: Stdio) = (.inherit, .inherit, .inherit),
-        extra: [Int32: Descriptor] = [:], signals: SignalRelay? = nil, ready: () -> Void = {}
+        extra: [Int32: Descriptor] = [:], signals: SignalRelay? = nil, figures: Bool = true, ready: () -> Void = {}
     ) async throws -> (exit: ProcessExit, outcome: SandboxOutcome, fallbacks: [FeatureStatus]) {
         let relay = try signals ?? SignalRelay()
         defer { if signals == nil { relay.stop() } }
@@ -35,7 +35,7 @@ extension SandboxEngine {
             let exit = try await process.wait()
             relay.ended()
             if terminal { _ = csandbox_take_terminal(0, 0) }
-            let outcome = try await sandbox.end()
+            let outcome = try await sandbox.end(figures: figures) { _ in }
             return (exit, outcome, sandbox.fallbacks)
         } catch {
             _ = try? await sandbox.end()

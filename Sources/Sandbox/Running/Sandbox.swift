@@ -119,8 +119,10 @@ public final class Sandbox: Sendable {
         try await spawn(command, streams: [stdin, stdout, stderr], extra: extra, foreground: false)
     }
 
+    /// `limits` are resource limits other than those that this process has.
     func spawn(
-        _ command: Command, streams: [Stdio], extra: [Int32: Descriptor], foreground: Bool
+        _ command: Command, streams: [Stdio], extra: [Int32: Descriptor], foreground: Bool,
+        limits: [Surroundings.Limit] = []
     ) async throws -> SandboxProcess {
         var passed: [(target: Int32, descriptor: Descriptor)] = []
         var captures: [Capture] = []
@@ -151,7 +153,7 @@ public final class Sandbox: Sendable {
         let identity = try CommandIdentity.resolve(command.user, singleUser: singleUser)
         let plan = try CommandWriter.write(
             command, environment: specification.profile.environment, identity: identity, targets: passed.map(\.target),
-            foreground: foreground)
+            foreground: foreground, limits: limits)
         let (id, start) = await channel.run([plan] + passed.map(\.descriptor))
         switch start {
         case .started(let pid):
@@ -205,7 +207,11 @@ public final class Sandbox: Sendable {
     /// May be called more than once; every call gets the same outcome.
     ///
     /// - Throws: when something is left that could not be removed.
-    public func end() async throws -> SandboxOutcome {
+    public func end() async throws -> SandboxOutcome { try await end { _ in } }
+
+    /// As ``end()``; `gone` is called, by the first call alone, as soon as the last process is, and before anything is removed. Without
+    /// `figures` the outcome has those alone that tell a breach: they are half a millisecond of a short command's time.
+    func end(figures: Bool = true, gone: (SandboxOutcome) -> Void) async throws -> SandboxOutcome {
         let isFirst = state.withLock { state in
             guard case .notYet = state.ending else { return false }
             state.ending = .underway(waiting: [])
@@ -213,7 +219,7 @@ public final class Sandbox: Sendable {
         }
         guard isFirst else { return try await ended().get() }
         let result: Result<SandboxOutcome, any Error>
-        do { result = .success(try await finish()) } catch { result = .failure(error) }
+        do { result = .success(try await finish(figures, gone)) } catch { result = .failure(error) }
         let waiting = state.withLock { state in
             defer { state.ending = .over(result) }
             if case .underway(let waiting) = state.ending { return waiting }
@@ -238,7 +244,7 @@ public final class Sandbox: Sendable {
     }
 
     /// To its end whatever happens to the task that calls it: nothing here asks whether that was cancelled, or half a sandbox would be left.
-    private func finish() async throws -> SandboxOutcome {
+    private func finish(_ figures: Bool, _ gone: (SandboxOutcome) -> Void) async throws -> SandboxOutcome {
         stopClock()
         noteFullLayers()
         channel.close()
@@ -246,14 +252,15 @@ public final class Sandbox: Sendable {
         await channel.finished()
         let elapsed = state.withLock { $0.started }.duration(to: .now)
         let network = await egress?.close()
-        var sample = CgroupSample()
+        func sample(_ cgroup: Cgroup) -> CgroupSample { figures ? cgroup.sample() : cgroup.breaches() }
+        var outcome = outcome(cgroup.map(sample) ?? CgroupSample(), elapsed: elapsed, network)
+        gone(outcome)
         if let cgroup {
             // PID 1's end was everybody's end, so usually the group is empty and goes at once. A process put into it from outside
             // must not keep it either.
-            sample = cgroup.sample()
             if try !cgroup.removeEmpty() {
                 try await cgroup.kill(timeout: .seconds(5))
-                sample = cgroup.sample()
+                outcome = self.outcome(sample(cgroup), elapsed: elapsed, network)
                 try await cgroup.remove()
             }
         }
@@ -262,6 +269,10 @@ public final class Sandbox: Sendable {
         first.close()
         for record in holds { record.close() }
         for path in leftovers { try Scratch.remove(path) }
+        return outcome
+    }
+
+    private func outcome(_ sample: CgroupSample, elapsed: Duration, _ network: NetworkUse?) -> SandboxOutcome {
         let (noticed, diskFull) = state.withLock { ($0.breach, $0.diskFull) }
         let found: Breach? =
             (sample.oomKills ?? 0) > 0 ? .oom : diskFull ? .disk : (sample.pidsRefused ?? 0) > 0 ? .pids : nil
@@ -279,10 +290,13 @@ public final class Sandbox: Sendable {
         return channel.deniedCalls
     }
 
+    /// Kills everything inside.
+    func kill() { try? Processes.sendSignal(first, 9) }
+
     /// Notes a breach and kills everything. The first breach stays.
     func `break`(_ breach: Breach) {
         state.withLock { if $0.breach == nil { $0.breach = breach } }
-        try? Processes.sendSignal(first, 9)
+        kill()
     }
 
     /// Looked at whenever a command has ended, and at the end: a program that cleans up after “no space left” does so at once, and
