@@ -56,7 +56,8 @@ static const struct csandbox_command *read_command(int descriptor, int report) {
         || !is_list(command, command->groups, command->group_count)
         || !is_list(command, command->arguments, command->argument_count)
         || !is_list(command, command->environment, command->environment_count)
-        || !is_list(command, command->passed, command->passed_count))
+        || !is_list(command, command->passed, command->passed_count) || command->limit_count > RLIM_NLIMITS
+        || (command->limit_count > 0 && !is_list(command, command->limits, command->limit_count * 4)))
         refuse(report, CSANDBOX_STEP_COMMAND, EINVAL);
     return command;
 }
@@ -102,6 +103,25 @@ static int place_descriptors(const struct csandbox_command *command, const int *
         if (dup2(moved[i], (int)targets[i]) < 0)
             refuse(kept, CSANDBOX_STEP_STDIO, errno);
     return kept;
+}
+
+// Those of whoever asked for the command, where that is not who PID 1 has them from. What PID 1 forbade itself stays forbidden.
+static void take_limits(const struct csandbox_command *command, int report) {
+    for (uint32_t resource = 0; resource < command->limit_count; resource++) {
+        uint64_t wanted[2];
+        struct rlimit now;
+        memcpy(wanted, list_at(command, command->limits) + resource * 4, sizeof wanted);
+        if (getrlimit((int)resource, &now) < 0)
+            refuse(report, CSANDBOX_STEP_LIMITS, errno);
+        for (int i = 0; i < 2; i++)
+            if (wanted[i] > now.rlim_max)
+                wanted[i] = now.rlim_max;
+        if (now.rlim_cur == wanted[0] && now.rlim_max == wanted[1])
+            continue;
+        now = (struct rlimit){.rlim_cur = wanted[0], .rlim_max = wanted[1]};
+        if (setrlimit((int)resource, &now) < 0)
+            refuse(report, CSANDBOX_STEP_LIMITS, errno);
+    }
 }
 
 static void become_user(const struct sandbox *sandbox, const struct csandbox_command *command, int report) {
@@ -150,6 +170,7 @@ _Noreturn void csandbox_execute(const struct sandbox *sandbox, const int *descri
         refuse(report, CSANDBOX_STEP_SESSION, errno);
     }
 
+    take_limits(command, report);
     if (sandbox->plan->open_files > 0) {
         struct rlimit limit = {sandbox->plan->open_files, sandbox->plan->open_files}, now;
         if (getrlimit(RLIMIT_NOFILE, &now) == 0 && now.rlim_max < limit.rlim_max)

@@ -3,7 +3,7 @@ import Linux
 import Local
 import Sandbox
 
-/// What is called `grace`: a small program that starts in two milliseconds. It runs commands in sandboxes and forks itself, and
+/// What is called `grace`: a small program that starts in a millisecond. It runs commands in sandboxes and forks itself, and
 /// becomes `grace-main` for everything else, so that `grace run` before a command costs little more than the sandbox does.
 @main
 enum Grace {
@@ -16,7 +16,7 @@ enum Grace {
                 // What it doesn't understand, and help, goes the long way.
                 let rest = Array(words.dropFirst())
                 if let options = RunOptions.parse(rest, environment: Processes.variable) {
-                    exit(try SandboxEngine.alone { try await Run.execute(options) })
+                    exit(try RunHosting.run(options) ?? SandboxEngine.alone { try await Run.execute(options) })
                 }
             case "try":
                 let options = try TryOptions.parse(Array(words.dropFirst()))

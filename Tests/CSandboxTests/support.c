@@ -223,6 +223,16 @@ void make_command(struct flat *flat, const struct trial *trial) {
     command.environment_count = 1;
     command.environment = flat_array(flat, environment, sizeof environment);
     command.passed = flat_array(flat, targets, sizeof *targets * (size_t)trial->passed);
+    // The caller's own, with one that differs from everybody's.
+    uint64_t limits[16][2];
+    for (int resource = 0; resource < 16; resource++) {
+        struct rlimit now;
+        getrlimit((__rlimit_resource_t)resource, &now);
+        limits[resource][0] = resource == RLIMIT_SIGPENDING ? 77 : now.rlim_cur;
+        limits[resource][1] = now.rlim_max;
+    }
+    command.limit_count = 16;
+    command.limits = flat_array(flat, limits, sizeof limits);
     flat_string(flat, "");
     command.size = flat->size;
     memcpy(flat->bytes, &command, sizeof command);

@@ -73,14 +73,14 @@ void every_call_that_fails_is_reported_with_its_step(void) {
     trial.passed = 3;
     used = sweep("a command", trial, FAULT_COMMAND, order, 256, NULL);
     expect_order("a command", order, used,
-                 "reading the command; executing the program; placing its descriptors; making its session; getrlimit; "
-                 "setting resource limits; becoming its user; taking its groups; prctl; becoming its user; "
+                 "reading the command; executing the program; placing its descriptors; making its session; "
+                 "setting resource limits; getrlimit; becoming its user; taking its groups; prctl; becoming its user; "
                  "entering its directory; executing the program");
     trial.command_flags = CSANDBOX_FOREGROUND;
     used = sweep("a command in the foreground", trial, FAULT_COMMAND, order, 256, NULL);
     expect_order("a command in the foreground", order, used,
-                 "reading the command; executing the program; placing its descriptors; making its session; ioctl; getrlimit; "
-                 "setting resource limits; becoming its user; taking its groups; prctl; becoming its user; "
+                 "reading the command; executing the program; placing its descriptors; making its session; ioctl; "
+                 "setting resource limits; getrlimit; becoming its user; taking its groups; prctl; becoming its user; "
                  "entering its directory; executing the program");
     // Process 1 with a command that it starts and reaps: these fail each time.
     static const struct {

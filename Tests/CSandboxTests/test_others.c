@@ -225,6 +225,83 @@ void denied_calls_are_counted_whatever_fails(void) {
     fault_become(FAULT_OTHER);
 }
 
+#define ANSWERS(function, call, name, expected) \
+    do { \
+        no_fault(); \
+        fail_place(FAULT_LAUNCHER, function, name, 0, 0); \
+        int answer = (call); \
+        check(answer == (expected) && faults->struck == 1, "%s: %d", #call, answer); \
+    } while (0)
+
+static uint32_t blocked(void) {
+    sigset_t set;
+    uint32_t result = 0;
+    sigprocmask(SIG_BLOCK, NULL, &set);
+    for (int number = 1; number < 32; number++)
+        result |= (uint32_t)(sigismember(&set, number) == 1) << number;
+    return result;
+}
+
+// The socket of an agent that hands out sandboxes, and the signals of who asks for one.
+static void hosting_answers_errors(void) {
+    char path[128], long_path[200];
+    int32_t pid;
+    uint32_t uid, held, ending = 1u << SIGHUP | 1u << SIGINT | 1u << SIGQUIT | 1u << SIGTERM;
+    snprintf(path, sizeof path, "%s/host", place);
+    memset(long_path, 'x', sizeof long_path);
+    long_path[sizeof long_path - 1] = 0;
+    check(csandbox_host_listen(long_path) == -ENAMETOOLONG && csandbox_host_connect("") == -ENAMETOOLONG, "paths");
+    check(csandbox_host_connect(path) == -ENOENT, "nobody listens");
+    for (const char *const *name = (const char *const[]){"socket", "fchmod", "bind", "listen", NULL}; *name != NULL; name++) {
+        ANSWERS("csandbox_host_listen", csandbox_host_listen(path), *name, -FAULT_ERRNO);
+        unlink(path);
+    }
+    no_fault();
+    struct stat status;
+    int listener = csandbox_host_listen(path);
+    check(listener >= 0 && stat(path, &status) == 0 && (status.st_mode & 07777) == 0600, "a socket of mode %o", status.st_mode);
+    check(csandbox_host_listen(path) == -EADDRINUSE && csandbox_host_accept(listener) == -EAGAIN, "twice, and nobody");
+    ANSWERS("csandbox_host_connect", csandbox_host_connect(path), "socket", -FAULT_ERRNO);
+    ANSWERS("csandbox_host_connect", csandbox_host_connect(path), "connect", -FAULT_ERRNO);
+    for (int nth = 0; nth < 2; nth++) {
+        no_fault();
+        fail_place(FAULT_LAUNCHER, "csandbox_host_connect", "fcntl", nth, 0);
+        check(csandbox_host_connect(path) == -FAULT_ERRNO, "fcntl %d", nth);
+        close(csandbox_host_accept(listener));
+    }
+    no_fault();
+    int asking = csandbox_host_connect(path);
+    ANSWERS("csandbox_host_accept", csandbox_host_accept(listener), "accept4", -FAULT_ERRNO);
+    no_fault();
+    int hosting = csandbox_host_accept(listener);
+    check(asking >= 0 && hosting >= 0, "a caller: %d", hosting);
+    ANSWERS("csandbox_host_peer", csandbox_host_peer(hosting, &pid, &uid), "getsockopt", -FAULT_ERRNO);
+    no_fault();
+    check(csandbox_host_peer(hosting, &pid, &uid) == 0 && pid == getpid() && uid == geteuid(), "who it is: %d, %u", pid, uid);
+    close(asking);
+    close(hosting);
+    close(listener);
+    unlink(path);
+
+    uint32_t before = blocked();
+    ANSWERS("csandbox_signals_take", csandbox_signals_take(&held), "sigprocmask", -FAULT_ERRNO);
+    ANSWERS("csandbox_signals_take", csandbox_signals_take(&held), "signalfd", -FAULT_ERRNO);
+    check(blocked() == before, "signals stay blocked after an error");
+    no_fault();
+    int signals = csandbox_signals_take(&held);
+    check(signals >= 0 && blocked() == (before | ending), "signals that are taken");
+    check(csandbox_signals_next(signals) == 0, "one that did not come");
+    kill(getpid(), SIGTERM);
+    ANSWERS("csandbox_signals_next", csandbox_signals_next(signals), "read", -FAULT_ERRNO);
+    no_fault();
+    check(csandbox_signals_next(signals) == SIGTERM && csandbox_signals_next(signals) == 0, "one that came");
+    ANSWERS("csandbox_signals_give_back", (csandbox_signals_give_back(held), (int)blocked()), "sigprocmask", (int)(before | ending));
+    no_fault();
+    csandbox_signals_give_back(held);
+    check(blocked() == before, "signals that are given back");
+    close(signals);
+}
+
 void the_agents_side_answers_errors(void) {
     char before[1024], after[1024];
     int ends[2], pause;
@@ -239,13 +316,6 @@ void the_agents_side_answers_errors(void) {
     struct csandbox_denied *denied = csandbox_denied_make(dup(ends[1]), 1, 1);
     check(csandbox_denied_poll(denied, &pause) >= 0, "a listener");
     int none[2];
-#define ANSWERS(function, call, name, expected) \
-    do { \
-        no_fault(); \
-        fail_place(FAULT_LAUNCHER, function, name, 0, 0); \
-        int answer = (call); \
-        check(answer == (expected) && faults->struck == 1, "%s: %d", #call, answer); \
-    } while (0)
     ANSWERS("csandbox_control_pair", csandbox_control_pair(none), "socketpair", -FAULT_ERRNO);
     ANSWERS("csandbox_shut", csandbox_shut(ends[0]), "shutdown", -FAULT_ERRNO);
     ANSWERS("csandbox_wait_readable", csandbox_wait_readable(ends[0], ends[1]), "poll", -FAULT_ERRNO);
@@ -274,6 +344,7 @@ void the_agents_side_answers_errors(void) {
     }
     no_fault();
     csandbox_denied_free(denied);
+    hosting_answers_errors();
     close(epoll);
     close(ends[0]);
     close(ends[1]);

@@ -1,7 +1,10 @@
 // After faults.h: the tests' own calls never fail on purpose.
+#undef accept4
+#undef bind
 #undef calloc
 #undef chdir
 #undef chmod
+#undef connect
 #undef copy_file_range
 #undef dup2
 #undef dup3
@@ -25,10 +28,12 @@
 #undef fstatvfs
 #undef ftruncate
 #undef getrlimit
+#undef getsockopt
 #undef ioctl
 #undef kill
 #undef lgetxattr
 #undef linkat
+#undef listen
 #undef llistxattr
 #undef lseek
 #undef lsetxattr

@@ -24,7 +24,11 @@ extension SandboxBenchmark {
             for group in groups("floor") + groups("ahead") { try? Files.removeDirectory(group.directory) }
         }
         let ahead = makeEngine("ahead")
-        let (peers, refusals) = able(try Self.peers(options))
+        let agent = try HostAgent(
+            try options.value("grace"), directory: "\(try options.value("scratch"))/agent",
+            profiles: try options.value("profiles"), ready: 2)
+        defer { agent.end() }
+        let (peers, refusals) = able(try Self.peers(options, agent: agent))
         var series: [String: Series] = [:]
         var order: [String] = []
         func note(_ name: String, _ taken: Double) {
@@ -53,6 +57,10 @@ extension SandboxBenchmark {
                     let (exit, _) = try await cold(ahead)
                     taken = [("grace, from a pool", exit)]
                 default:
+                    if name == Self.hosted {
+                        // As above: one is ready.
+                        try await Task.sleep(for: .milliseconds(30))
+                    }
                     guard let peer = peers.first(where: { $0.name == name }) else { continue }
                     // Slow peers get fewer rounds; the interleaving stays.
                     if ["runc", "firejail", "crun"].contains(name), round % 5 != 0 { continue }
@@ -87,11 +95,17 @@ extension SandboxBenchmark {
                     (median("grace, from a pool") / median("posix_spawn")).text(),
                 ],
                 ["grace run / bwrap", "≤ 1.0 (1.3 at least)", (median("grace run") / median("bwrap")).text()],
+                [
+                    "\(Self.hosted) / bwrap", "≤ 1.0 (1.3 at least)", (median(Self.hosted) / median("bwrap")).text(),
+                ],
             ])
     }
 
+    static let hosted = "grace run, with an agent"
+
     /// The peers, each as its users call it for a shell over the host without a network.
-    static func peers(_ options: Options) throws -> [Peer] {
+    static func peers(_ options: Options, agent: HostAgent? = nil) throws -> [Peer] {
+        let run = ["--profiles", try options.value("profiles"), "--", "/bin/true"]
         let bundle = "\(try options.value("scratch"))/bundle"
         // Their root is a mount in that process's namespace; entering it is one exec of some 0.8 ms.
         let enter = ["--mount=/proc/\(try options.value("holder"))/ns/mnt", "--"]
@@ -109,10 +123,14 @@ extension SandboxBenchmark {
                 arguments: enter + ["runc", "run", "--bundle", bundle, "grace-bench-runc"]),
             Peer(
                 name: "firejail", program: "firejail", arguments: ["--quiet", "--noprofile", "--net=none", "/bin/true"]),
-            Peer(
-                name: "grace run", program: try options.value("grace"),
-                arguments: ["run", "--profiles", try options.value("profiles"), "--", "/bin/true"]),
+            Peer(name: "grace run", program: try options.value("grace"), arguments: ["run"] + run),
         ]
+            + (try agent.map {
+                [
+                    Peer(
+                        name: hosted, program: try options.value("grace"), arguments: ["run"] + $0.places + run)
+                ]
+            } ?? [])
     }
 
     /// Where the floor makes its control groups, and the limits that an engine would write there.

@@ -28,6 +28,9 @@ public struct AgentConfiguration: Sendable, Equatable {
     /// Whether `grace try` may commit to live on this host; running commands in forks is always allowed.
     public var allowsTry = true
 
+    /// How many sandboxes wait for `grace run` on this host; 0: none, and it makes its own.
+    public var readySandboxes = 0
+
     public init(
         name: String, labels: [String: String] = [:], coordinator: String = "http://127.0.0.1:8420", tokenFile: String,
         trustThreshold: Double = 0.95, cgroup: String = "grace", trialShare: Double = 0.25,
@@ -56,7 +59,7 @@ public struct AgentConfiguration: Sendable, Equatable {
             "trial_weight", "memory_reserve", "pressure",
             "snapshot_commands", "secrets",
             "wide_profiles", "longest_pause",
-            "protected", "try",
+            "protected", "try", "ready_sandboxes",
         ]
         if let fields = reader.root?.mapping(keys: keys) {
             if let name = fields["name"]?.text() { settings.name = name }
@@ -106,6 +109,7 @@ public struct AgentConfiguration: Sendable, Equatable {
                 default: field.problem("expected allowed or forbidden, found “\(word)”.")
                 }
             }
+            if let count = fields["ready_sandboxes"]?.integer(in: 0...64) { settings.readySandboxes = Int(count) }
             if let field = fields["protected"], let paths = field.strings() {
                 settings.protected = paths
                 for path in paths where !path.hasPrefix("/") || path.split(separator: "/").isEmpty {

@@ -73,6 +73,7 @@ public struct HostSetup: Sendable {
         # labels: {role: app}
         # trust_threshold: 95%
         # trial_share: 25%
+        # ready_sandboxes: 0
         # trial_weight: 10
         # memory_reserve: 10%
         # pressure: {cpu: 100%, memory: 10%, io: 50%, for: 10s, rest: 1m}

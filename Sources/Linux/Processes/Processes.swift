@@ -51,7 +51,7 @@ public enum Processes {
     public static func state(of pid: Int32) -> Character? { statFields(of: pid)?.first?.first }
 
     /// The fields from the third (state) on. The second, the name, may itself hold blanks and parentheses.
-    private static func statFields(of pid: Int32) -> [Substring]? {
+    static func statFields(of pid: Int32) -> [Substring]? {
         guard let text = try? Files.readString("/proc/\(pid)/stat", limit: 8192), let end = text.lastIndex(of: ")")
         else {
             return nil

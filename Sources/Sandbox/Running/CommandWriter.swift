@@ -31,7 +31,8 @@ struct CommandIdentity: Equatable {
 /// Writes a command as `struct csandbox_command`, in a memfd.
 enum CommandWriter {
     static func write(
-        _ command: Command, environment: [String: String], identity: CommandIdentity, targets: [Int32], foreground: Bool
+        _ command: Command, environment: [String: String], identity: CommandIdentity, targets: [Int32],
+        foreground: Bool, limits: [Surroundings.Limit] = []
     ) throws -> Descriptor {
         guard let program = command.arguments.first, !program.isEmpty else {
             throw SandboxError.invalid("A command needs a program; its list of arguments is empty.")
@@ -72,6 +73,10 @@ enum CommandWriter {
         head.environment = writer.array(environment)
         head.passed_count = UInt32(targets.count)
         head.passed = writer.array(targets.map { UInt32($0) })
+        if !limits.isEmpty {
+            head.limit_count = UInt32(limits.count)
+            head.limits = writer.array(limits.flatMap { [$0.soft, $0.hard] })
+        }
         _ = writer.string("")
         head.size = UInt32(writer.bytes.count)
         writer.head(head)

@@ -21,6 +21,11 @@ struct RunCommand: AsyncParsableCommand {
     var without: [String] = []
     @Option(help: "Write the run's figures as JSON to this file.") var kpi: String?
     @Flag(help: "Print the run's figures as JSON to standard error at the end.") var json = false
+    @Flag(
+        help:
+            "Make this sandbox here, also where the host's agent has some ready (ready_sandboxes in agent.yaml)."
+    )
+    var alone = false
     @Argument(parsing: .postTerminator, help: "The command and its arguments, after --.") var command: [String]
 
     func run() async throws {
@@ -31,6 +36,7 @@ struct RunCommand: AsyncParsableCommand {
         options.without = without
         options.kpi = kpi
         options.json = json
+        options.alone = alone
         options.command = command
         throw ExitCode(try await Run.execute(options))
     }

@@ -73,6 +73,7 @@ struct Up: AsyncParsableCommand {
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { try await service.run() }
             group.addTask { try await coordinator.keepRunning(log) }
+            group.addTask { try await AgentCommand.hostRuns(context) }
             group.addTask { await Signals.terminated() }
             let first = await group.nextResult()
             group.cancelAll()
@@ -124,10 +125,27 @@ struct AgentCommand: AsyncParsableCommand {
         let service = AgentService(context)
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { try await service.run() }
+            group.addTask { try await Self.hostRuns(context) }
             group.addTask { await Signals.terminated() }
             try await group.next()
             group.cancelAll()
         }
+    }
+
+    /// Gives `grace run` on this host sandboxes that wait, where it is configured so, until it is cancelled. An agent that can't do that
+    /// does everything else.
+    static func hostRuns(_ context: AgentContext) async throws {
+        let (logger, configuration) = (context.logger, context.configuration)
+        if configuration.readySandboxes > 0 {
+            do {
+                return try await RunHosting.host(
+                    context.places, cgroupParent: configuration.cgroup, count: configuration.readySandboxes
+                ) { logger.warning("\($0)") }
+            } catch {
+                logger.warning("`grace run` makes its own sandboxes on this host: \(error)")
+            }
+        }
+        while !Task.isCancelled { try? await Task.sleep(for: .seconds(3600)) }
     }
 }
 

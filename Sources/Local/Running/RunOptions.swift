@@ -14,6 +14,8 @@ package struct RunOptions: Equatable, Sendable {
     package var kpi: String?
     /// Whether they are printed to standard error.
     package var json = false
+    /// Whether no agent of this host is asked for one of its sandboxes.
+    package var alone = false
     /// The command and its arguments.
     package var command: [String] = []
 
@@ -35,12 +37,16 @@ package struct RunOptions: Equatable, Sendable {
                 options.json = true
                 continue
             }
-            let parts = word.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
-            guard let name = parts.first, name.hasPrefix("--") else { return nil }
-            let next = parts.count > 1 ? String(parts[1]) : rest.popFirst()
+            if word == "--alone" {
+                options.alone = true
+                continue
+            }
+            guard word.hasPrefix("--") else { return nil }
+            let equals = word.firstIndex(of: "=")
+            let next = equals.map { String(word[word.index(after: $0)...]) } ?? rest.popFirst()
             // A value that looks like an option may have been forgotten.
-            guard let value = next, parts.count > 1 || !value.hasPrefix("-") else { return nil }
-            switch name {
+            guard let value = next, equals != nil || !value.hasPrefix("-") else { return nil }
+            switch String(word[..<(equals ?? word.endIndex)]) {
             case "--state": options.places.state = value.absolute
             case "--config-dir": options.places.configuration = value.absolute
             case "--runtime": options.places.runtime = value.absolute

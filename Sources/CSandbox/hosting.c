@@ -1,0 +1,127 @@
+// The socket between `grace run` and an agent that gives it one of its sandboxes, and the caller's signals as a descriptor: what Swift's
+// Glibc module does not show. The messages on it are those of the control socket (csandbox.h).
+#include "csandbox.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+static int address_of(const char *path, struct sockaddr_un *address, socklen_t *length) {
+    size_t size = strlen(path);
+    if (size == 0 || size >= sizeof address->sun_path)
+        return -ENAMETOOLONG;
+    memset(address, 0, sizeof *address);
+    address->sun_family = AF_UNIX;
+    memcpy(address->sun_path, path, size + 1);
+    *length = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + size + 1);
+    return 0;
+}
+
+static int closing(int descriptor, int code) {
+    close(descriptor);
+    return -code;
+}
+
+int csandbox_host_connect(const char *path) {
+    struct sockaddr_un address;
+    socklen_t length;
+    int wrong = address_of(path, &address, &length);
+    if (wrong < 0)
+        return wrong;
+    // A backlog that is full must not hold anybody either; what is said later may take its time.
+    int made = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (made < 0)
+        return -errno;
+    if (connect(made, (const struct sockaddr *)&address, length) < 0)
+        return closing(made, errno);
+    int flags = fcntl(made, F_GETFL);
+    if (flags < 0 || fcntl(made, F_SETFL, flags & ~O_NONBLOCK) < 0)
+        return closing(made, errno);
+    return made;
+}
+
+int csandbox_host_listen(const char *path) {
+    struct sockaddr_un address;
+    socklen_t length;
+    int wrong = address_of(path, &address, &length);
+    if (wrong < 0)
+        return wrong;
+    int made = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (made < 0)
+        return -errno;
+    // Before it has a name: the mode is the name's from the first moment (unix(7); Linux takes it from the socket).
+    if (fchmod(made, 0600) < 0 || bind(made, (const struct sockaddr *)&address, length) < 0 || listen(made, 64) < 0)
+        return closing(made, errno);
+    return made;
+}
+
+int csandbox_host_accept(int listener) {
+    int made;
+    do {
+        made = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+    } while (made < 0 && (errno == EINTR || errno == ECONNABORTED));
+    return made < 0 ? -errno : made;
+}
+
+int csandbox_host_peer(int socket, int32_t *pid, uint32_t *uid) {
+    struct ucred peer;
+    socklen_t length = sizeof peer;
+    if (getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &peer, &length) < 0)
+        return -errno;
+    *pid = peer.pid;
+    *uid = peer.uid;
+    return 0;
+}
+
+static void ending_signals(sigset_t *set) {
+    sigemptyset(set);
+    sigaddset(set, SIGHUP);
+    sigaddset(set, SIGINT);
+    sigaddset(set, SIGQUIT);
+    sigaddset(set, SIGTERM);
+}
+
+int csandbox_signals_take(uint32_t *held) {
+    sigset_t set, before;
+    ending_signals(&set);
+    if (sigprocmask(SIG_BLOCK, &set, &before) < 0)
+        return -errno;
+    *held = 0;
+    for (int number = 1; number < 32; number++)
+        if (sigismember(&before, number) == 1)
+            *held |= UINT32_C(1) << number;
+    int made = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+    if (made < 0) {
+        int code = errno;
+        sigprocmask(SIG_SETMASK, &before, NULL);
+        return -code;
+    }
+    return made;
+}
+
+int csandbox_signals_next(int descriptor) {
+    struct signalfd_siginfo one;
+    ssize_t count;
+    do {
+        count = read(descriptor, &one, sizeof one);
+    } while (count < 0 && errno == EINTR);
+    if (count < 0)
+        return errno == EAGAIN ? 0 : -errno;
+    return count == sizeof one ? (int)one.ssi_signo : -EIO;
+}
+
+void csandbox_signals_give_back(uint32_t held) {
+    sigset_t set;
+    ending_signals(&set);
+    for (int number = 1; number < 32; number++)
+        if (held & (UINT32_C(1) << number))
+            sigdelset(&set, number);
+    sigprocmask(SIG_UNBLOCK, &set, NULL);
+}

@@ -1,0 +1,196 @@
+internal import CSandbox
+internal import FoundationEssentials
+internal import Glibc
+internal import Linux
+internal import Synchronization
+
+/// One caller of a ``SandboxHost``: its connection, and what runs for it.
+final class Guest: Sendable {
+    let socket: Descriptor
+    /// It holds this one until ``SandboxHost/forget(_:)``.
+    private let host: SandboxHost
+    private enum Phase {
+        case waiting
+        case working(Sandbox?, SandboxProcess?, signals: [Int32])
+        /// It has left, or has been told the end.
+        case over
+    }
+    private let phase = Mutex(Phase.waiting)
+    /// Whether something is done for it, which forgets it in the end.
+    private let asked = Atomic<Bool>(false)
+    private let given = Mutex<[Surroundings.Limit]>([])
+    /// Its resource limits, which are the command's.
+    var limits: [Surroundings.Limit] {
+        get { given.withLock { $0 } }
+        set { given.withLock { $0 = newValue } }
+    }
+
+    init(socket: Descriptor, host: SandboxHost) {
+        self.socket = socket
+        self.host = host
+    }
+
+    /// Says that the agent is awake.
+    func greet() { _ = say(CSANDBOX_HELLO) }
+
+    /// From now on it is heard.
+    func hear() throws { try Watcher.shared.get().watch(socket) { [self] in listen() } }
+
+    /// Nothing ran for it.
+    func decline(_ why: String) { _ = say(CSANDBOX_DECLINED, detail: why) }
+
+    /// Its command ends, and it is told so; it is no guest any more where there is none.
+    func stop() {
+        end()
+        if !asked.load(ordering: .acquiring) { _ = socket.withRaw { csandbox_shut($0) } }
+    }
+
+    private func end() {
+        let sandbox = phase.withLock { phase -> Sandbox? in
+            defer { phase = .over }
+            if case .working(let sandbox, _, _) = phase { return sandbox }
+            return nil
+        }
+        sandbox?.kill()
+    }
+
+    // MARK: What it says
+
+    private func listen() -> Watcher.Next {
+        while true {
+            var message = csandbox_message()
+            let (result, descriptors) = withUnsafeTemporaryAllocation(
+                of: Int32.self, capacity: Int(CSANDBOX_MAX_PASSED)
+            ) {
+                var count: Int32 = 0
+                let result = csandbox_receive(socket.raw, &message, $0.baseAddress, &count, 0)
+                return (result, $0.prefix(Int(count)).map { Descriptor(owning: $0) })
+            }
+            if result == -EAGAIN { return .again }
+            guard result > 0, take(message, descriptors) else { break }
+        }
+        end()
+        _ = socket.withRaw { csandbox_shut($0) }
+        if !asked.load(ordering: .acquiring) { host.forget(self) }
+        return .done
+    }
+
+    /// - Returns: `false` where it speaks another language.
+    private func take(_ message: csandbox_message, _ descriptors: [Descriptor]) -> Bool {
+        switch csandbox_message_type(message.type) {
+        case CSANDBOX_ASK where descriptors.count == 4:
+            let first = phase.withLock { phase in
+                guard case .waiting = phase else { return false }
+                phase = .working(nil, nil, signals: [])
+                asked.store(true, ordering: .releasing)
+                return true
+            }
+            if first {
+                Task { await serve(descriptors) }
+            }
+            return first
+        case CSANDBOX_SIGNAL where (1..<65).contains(message.value):
+            phase.withLock { phase in
+                guard case .working(let sandbox, let process, let signals) = phase else { return }
+                if let process { return process.channel.signal(id: process.id, message.value, group: true) }
+                phase = .working(sandbox, nil, signals: signals + [message.value])
+            }
+            return true
+        default: return false
+        }
+    }
+
+    // MARK: What is done for it
+
+    private func serve(_ descriptors: [Descriptor]) async {
+        defer { host.forget(self) }
+        let begin = ContinuousClock.now
+        let order: SandboxHost.Order
+        let sandbox: Sandbox
+        do {
+            order = try host.order(descriptors[0])
+            sandbox = try await host.engine.start(order.specification)
+        } catch {
+            return decline("\(error)")
+        }
+        let process: SandboxProcess
+        do {
+            guard enter(sandbox) else {
+                decline("the agent ends")
+                _ = try? await sandbox.end()
+                return
+            }
+            let streams = descriptors[1...].map { Stdio.descriptor($0) }
+            process = try await sandbox.spawn(
+                order.command, streams: streams, extra: [:], foreground: false, limits: limits)
+        } catch {
+            // Before it ends: the caller makes one of its own meanwhile.
+            decline("\(error)")
+            _ = try? await sandbox.end()
+            return
+        }
+        for descriptor in descriptors { descriptor.close() }
+        _ = say(CSANDBOX_STARTED)
+        started(process)
+        var told = false
+        do {
+            let exit = try await process.wait()
+            _ = try await sandbox.end(figures: order.wantsFigures) { [self] outcome in
+                let elapsed = (ContinuousClock.now - begin) / .seconds(1)
+                tell(exit, order.report(exit, outcome, sandbox.fallbacks, elapsed))
+                told = true
+            }
+        } catch {
+            host.say("What was left of the sandbox of a `grace run` could not be removed: \(error).")
+        }
+        if !told { _ = socket.withRaw { csandbox_shut($0) } }
+        host.refill(order.specification)
+    }
+
+    /// - Returns: `false` where the caller has left meanwhile.
+    private func enter(_ sandbox: Sandbox) -> Bool {
+        phase.withLock { phase in
+            guard case .working(_, _, let signals) = phase else { return false }
+            phase = .working(sandbox, nil, signals: signals)
+            return true
+        }
+    }
+
+    private func started(_ process: SandboxProcess) {
+        phase.withLock { phase in
+            guard case .working(let sandbox, _, let signals) = phase else { return }
+            // Under the lock, so that none that comes now overtakes.
+            for number in signals { process.channel.signal(id: process.id, number, group: true) }
+            phase = .working(sandbox, process, signals: [])
+        }
+    }
+
+    private func tell(_ exit: ProcessExit, _ report: Data?) {
+        var file: Descriptor?
+        if let report {
+            file = try? Descriptor.memory(name: "grace-report")
+            if let file { try? Files.write(file, report, subject: "a report") }
+        }
+        switch exit {
+        case .exited(let code): _ = say(CSANDBOX_EXITED, value: code, descriptor: file)
+        case .signaled(let number): _ = say(CSANDBOX_EXITED, value: number, more: 1, descriptor: file)
+        }
+    }
+
+    private func say(
+        _ type: csandbox_message_type, value: Int32 = 0, more: Int32 = 0, detail: String = "",
+        descriptor: Descriptor? = nil
+    ) -> Bool {
+        var message = csandbox_message()
+        message.type = UInt32(type.rawValue)
+        message.value = value
+        message.more = more
+        withUnsafeMutableBytes(of: &message.detail) { room in
+            for (index, byte) in detail.utf8.prefix(room.count - 1).enumerated() { room[index] = byte }
+        }
+        let raw = descriptor.map { [$0.raw] } ?? []
+        return withExtendedLifetime(descriptor) {
+            socket.withRaw { csandbox_send($0, &message, raw, Int32(raw.count)) == 0 }
+        }
+    }
+}

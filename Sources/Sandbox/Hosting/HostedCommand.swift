@@ -1,0 +1,125 @@
+internal import CSandbox
+package import FoundationEssentials
+internal import Glibc
+package import Linux
+
+/// The side of `grace run` that asks an agent for one of its sandboxes (``SandboxHost``), on the calling thread alone.
+package enum HostedCommand {
+    /// How long an agent may take to say that it is awake, milliseconds. One that is stopped, or has too much to do, is not waited for.
+    private static let patience: Int64 = 250
+
+    /// Has the agent that listens at `path` run what `request` asks for, with this process's standard streams. Blocks until everything of
+    /// it is gone. Hang-up, interrupt, quit and terminate are its own as ``SignalRelay`` has it.
+    ///
+    /// - Parameters:
+    ///   - path: Of the agent's socket.
+    ///   - request: In whatever form the agent's ``SandboxHost/Answerer`` understands.
+    /// - Returns: How it ended, and the agent's report if there is one; `nil` where nothing was run: nobody listens there, or not for this
+    ///   process. Then its caller's own sandbox is the way.
+    /// - Throws: ``SandboxError`` where the agent ended meanwhile, and with it, perhaps, a command that had begun.
+    package static func run(at path: String, request: [UInt8]) throws -> (exit: ProcessExit, report: Data?)? {
+        let raw = csandbox_host_connect(path)
+        guard raw >= 0 else { return nil }
+        let socket = Descriptor(owning: raw)
+        var pid: Int32 = 0
+        var uid: UInt32 = .max
+        // Whoever could make that socket could also be asked for a sandbox, and is root: anybody else's would be a trap.
+        guard csandbox_host_peer(raw, &pid, &uid) == 0, uid == 0 else { return nil }
+        let file = try Descriptor.memory(name: "grace-request")
+        try Files.write(file, request, subject: "the agent's request")
+        guard ready(socket, within: patience), case .message(let greeting, _) = receive(socket),
+            greeting.type == UInt32(CSANDBOX_HELLO.rawValue)
+        else { return nil }
+        var held: UInt32 = 0
+        let signals = csandbox_signals_take(&held)
+        guard signals >= 0 else { return nil }
+        defer { csandbox_signals_give_back(held) }
+        let bell = Descriptor(owning: signals)
+        guard send(socket, CSANDBOX_ASK, descriptors: [file.raw, 0, 1, 2]) else { return nil }
+        return try withExtendedLifetime(file) { try converse(socket, bell) }
+    }
+
+    private enum Received {
+        case message(csandbox_message, [Descriptor])
+        case end
+    }
+
+    private static func converse(_ socket: Descriptor, _ bell: Descriptor) throws -> (
+        exit: ProcessExit, report: Data?
+    )? {
+        var began = false
+        var waiting: [Int32] = []
+        while true {
+            let watched = csandbox_wait_readable(socket.raw, bell.raw)
+            guard watched > 0 else { throw SystemError(call: "poll", subject: "the agent", code: -watched) }
+            if watched == 2 {
+                let number = csandbox_signals_next(bell.raw)
+                guard number > 0 else { continue }
+                if began {
+                    _ = send(socket, CSANDBOX_SIGNAL, value: number)
+                } else if waiting.isEmpty {
+                    waiting = [number]
+                } else {
+                    // A start that hangs holds nobody.
+                    socket.close()
+                    end(by: number)
+                }
+                continue
+            }
+            guard case .message(let message, let descriptors) = receive(socket) else {
+                throw SandboxError.ended(
+                    "The agent of this host, whose sandbox it was, ended\(began ? " while the command ran" : " before it said whether the command runs"), "
+                        + "and the sandbox with it. Look at the agent's log; `grace run --alone` does without it.")
+            }
+            switch csandbox_message_type(message.type) {
+            case CSANDBOX_STARTED:
+                began = true
+                for number in waiting { _ = send(socket, CSANDBOX_SIGNAL, value: number) }
+            case CSANDBOX_DECLINED:
+                // What came for the command is this process's again.
+                if let number = waiting.first { end(by: number) }
+                return nil
+            case CSANDBOX_EXITED:
+                // What came too late for it.
+                while csandbox_signals_next(bell.raw) > 0 {}
+                let report = try descriptors.first.map { try Files.pread($0, count: 1 << 24, offset: 0) }
+                return (message.more != 0 ? .signaled(message.value) : .exited(message.value), report)
+            default: break
+            }
+        }
+    }
+
+    private static func ready(_ socket: Descriptor, within milliseconds: Int64) -> Bool {
+        var one = pollfd(fd: socket.raw, events: Int16(POLLIN), revents: 0)
+        return poll(&one, 1, Int32(milliseconds)) == 1
+    }
+
+    private static func receive(_ socket: Descriptor) -> Received {
+        var message = csandbox_message()
+        return withUnsafeTemporaryAllocation(of: Int32.self, capacity: Int(CSANDBOX_MAX_PASSED)) {
+            var count: Int32 = 0
+            let result = csandbox_receive(socket.raw, &message, $0.baseAddress, &count, 1)
+            return result == 1 ? .message(message, $0.prefix(Int(count)).map { Descriptor(owning: $0) }) : .end
+        }
+    }
+
+    private static func send(
+        _ socket: Descriptor, _ type: csandbox_message_type, value: Int32 = 0, descriptors: [Int32] = []
+    ) -> Bool {
+        var message = csandbox_message()
+        message.type = UInt32(type.rawValue)
+        message.value = value
+        message.more = 1
+        return csandbox_send(socket.raw, &message, descriptors, Int32(descriptors.count)) == 0
+    }
+
+    private static func end(by number: Int32) {
+        signal(number, SIG_DFL)
+        var set = sigset_t()
+        sigemptyset(&set)
+        sigaddset(&set, number)
+        kill(getpid(), number)
+        pthread_sigmask(SIG_UNBLOCK, &set, nil)
+        _exit(128 + number)
+    }
+}
