@@ -64,7 +64,7 @@ public struct ForkStore: Sendable {
                 try Files.makeDirectory("\(directory)/\(ForkRecord.directoryName(of: mount))", mode: 0o700)
             }
             // Last: a directory without its record is a fork that never was, and `discard` takes it away.
-            try Files.writeAtomically("\(directory)/fork.json", JSON(encoding: record).canonical, durable: lasting)
+            try Files.writeAtomically("\(directory)/fork.json", record.json().canonical, durable: lasting)
             if lasting { ForkRecord.waitForTick(after: begun) }
             return Fork(directory: directory, record: record)
         } catch {

@@ -36,8 +36,7 @@ final class Preparation {
     func start() async throws -> Sandbox {
         let privileged = geteuid() == 0
         try Files.makeDirectory(engine.scratch, mode: 0o700, intermediate: true)
-        // Bounded layers lie elsewhere, and each directory that comes and goes on disk costs more than all that memory does.
-        let needsDirectory = !privileged || specification.profile.limits.disk == nil
+        let needsDirectory = !privileged || hasOwnLayersOnDisk
         if needsDirectory { try makeDirectory() }
         try checkLastingLayers()
         scratch = try await planScratch()
@@ -234,6 +233,18 @@ final class Preparation {
         try Files.makeDirectory(directory, mode: 0o700, intermediate: false)
         hasDirectory = true
         try Files.makeDirectory("\(directory)/stage", mode: 0o700, intermediate: false)
+    }
+
+    /// Whether layers of its own go to ``directory``. Bounded ones lie elsewhere, and so do those that the caller gives; each directory
+    /// that comes and goes on disk costs more than all that memory does.
+    private var hasOwnLayersOnDisk: Bool {
+        guard specification.profile.limits.disk == nil else { return false }
+        let given = specification.overlays
+        return given.isEmpty
+            || given.contains { overlay in
+                overlay.upper.isEmpty
+                    || ([overlay.upper] + overlay.lowers).contains { HostView.isBelow($0, [engine.scratch]) }
+            }
     }
 
     /// What the sandbox covers, in its own mount namespace, with file systems of its own while it is built. No layer may lie below.
