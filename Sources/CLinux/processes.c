@@ -251,3 +251,8 @@ int clinux_limits(int pid, uint64_t *pairs) {
     }
     return 0;
 }
+
+int clinux_io_priority(int pid) {
+    int priority = (int)syscall(SYS_ioprio_get, 1 /* IOPRIO_WHO_PROCESS */, pid);
+    return priority < 0 ? -errno : priority;
+}

@@ -10,6 +10,7 @@
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -80,29 +81,38 @@ int csandbox_host_peer(int socket, int32_t *pid, uint32_t *uid) {
     return 0;
 }
 
-static void ending_signals(sigset_t *set) {
-    sigemptyset(set);
-    sigaddset(set, SIGHUP);
-    sigaddset(set, SIGINT);
-    sigaddset(set, SIGQUIT);
-    sigaddset(set, SIGTERM);
+int csandbox_host_proof(int pid, int number) {
+    int process = (int)syscall(SYS_pidfd_open, pid, 0);
+    if (process < 0)
+        return -errno;
+    int taken = (int)syscall(SYS_pidfd_getfd, process, number, 0);
+    int code = errno;
+    close(process);
+    return taken < 0 ? -code : taken;
 }
 
-int csandbox_signals_take(uint32_t *held) {
+// Neither those that the caller ignores, which would be queued all the same once they are blocked, nor those that it blocked itself.
+int csandbox_signals_take(uint32_t *taken) {
+    static const int ending[] = {SIGHUP, SIGINT, SIGQUIT, SIGTERM};
     sigset_t set, before;
-    ending_signals(&set);
-    if (sigprocmask(SIG_BLOCK, &set, &before) < 0)
+    sigemptyset(&set);
+    if (sigprocmask(SIG_SETMASK, NULL, &before) < 0)
         return -errno;
-    *held = 0;
-    for (int number = 1; number < 32; number++)
-        if (sigismember(&before, number) == 1)
-            *held |= UINT32_C(1) << number;
-    int made = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-    if (made < 0) {
-        int code = errno;
-        sigprocmask(SIG_SETMASK, &before, NULL);
-        return -code;
+    *taken = 0;
+    for (size_t i = 0; i < sizeof ending / sizeof *ending; i++) {
+        struct sigaction now;
+        if (sigaction(ending[i], NULL, &now) < 0)
+            return -errno;
+        if (now.sa_handler == SIG_IGN || sigismember(&before, ending[i]) == 1)
+            continue;
+        sigaddset(&set, ending[i]);
+        *taken |= UINT32_C(1) << ending[i];
     }
+    int made = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+    if (made < 0)
+        return -errno;
+    if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
+        return closing(made, errno);
     return made;
 }
 
@@ -117,11 +127,11 @@ int csandbox_signals_next(int descriptor) {
     return count == sizeof one ? (int)one.ssi_signo : -EIO;
 }
 
-void csandbox_signals_give_back(uint32_t held) {
+void csandbox_signals_give_back(uint32_t taken) {
     sigset_t set;
-    ending_signals(&set);
+    sigemptyset(&set);
     for (int number = 1; number < 32; number++)
-        if (held & (UINT32_C(1) << number))
-            sigdelset(&set, number);
+        if (taken & (UINT32_C(1) << number))
+            sigaddset(&set, number);
     sigprocmask(SIG_UNBLOCK, &set, NULL);
 }

@@ -284,9 +284,33 @@ static void hosting_answers_errors(void) {
     unlink(path);
 
     uint32_t before = blocked();
-    ANSWERS("csandbox_signals_take", csandbox_signals_take(&held), "sigprocmask", -FAULT_ERRNO);
+    ANSWERS("csandbox_host_proof", csandbox_host_proof(getpid(), 1), "pidfd_open", -FAULT_ERRNO);
+    ANSWERS("csandbox_host_proof", csandbox_host_proof(getpid(), 1), "pidfd_getfd", -FAULT_ERRNO);
+    no_fault();
+    int proof = csandbox_host_proof(getpid(), 1);
+    check(proof > 2 && csandbox_host_proof(getpid(), 99) == -EBADF, "a copy of an own descriptor: %d", proof);
+    close(proof);
+    ANSWERS("csandbox_signals_take", csandbox_signals_take(&held), "sigaction", -FAULT_ERRNO);
     ANSWERS("csandbox_signals_take", csandbox_signals_take(&held), "signalfd", -FAULT_ERRNO);
+    for (int nth = 0; nth < 2; nth++) {
+        no_fault();
+        fail_place(FAULT_LAUNCHER, "csandbox_signals_take", "sigprocmask", nth, 0);
+        check(csandbox_signals_take(&held) == -FAULT_ERRNO, "sigprocmask %d", nth);
+    }
     check(blocked() == before, "signals stay blocked after an error");
+    no_fault();
+    signal(SIGHUP, SIG_IGN);
+    sigset_t interrupt;
+    sigemptyset(&interrupt);
+    sigaddset(&interrupt, SIGINT);
+    sigprocmask(SIG_BLOCK, &interrupt, NULL);
+    int fewer = csandbox_signals_take(&held);
+    check(held == (1u << SIGQUIT | 1u << SIGTERM), "ignored or blocked ones are taken: %x", held);
+    csandbox_signals_give_back(held);
+    check(blocked() == (before | 1u << SIGINT), "one that was blocked is let through");
+    close(fewer);
+    signal(SIGHUP, SIG_DFL);
+    sigprocmask(SIG_UNBLOCK, &interrupt, NULL);
     no_fault();
     int signals = csandbox_signals_take(&held);
     check(signals >= 0 && blocked() == (before | ending), "signals that are taken");

@@ -36,6 +36,7 @@ import Testing
         ("exec unshare -U WAIT", "another user namespace"),
         ("exec setpriv --bounding-set -sys_ptrace WAIT", "fewer capabilities"),
         ("exec setpriv --no-new-privs WAIT", "another no_new_privs"), ("exec chrt -b 0 WAIT", "another priority"),
+        ("exec ionice -c 3 WAIT", "another priority"), ("exec setarch -R WAIT", "another personality"),
     ]
 
     @Test("what differs is named", arguments: rows)

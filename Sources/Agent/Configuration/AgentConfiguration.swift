@@ -109,7 +109,7 @@ public struct AgentConfiguration: Sendable, Equatable {
                 default: field.problem("expected allowed or forbidden, found “\(word)”.")
                 }
             }
-            if let count = fields["ready_sandboxes"]?.integer(in: 0...64) { settings.readySandboxes = Int(count) }
+            if let count = fields["ready_sandboxes"]?.integer(in: 0...16) { settings.readySandboxes = Int(count) }
             if let field = fields["protected"], let paths = field.strings() {
                 settings.protected = paths
                 for path in paths where !path.hasPrefix("/") || path.split(separator: "/").isEmpty {

@@ -120,6 +120,8 @@ int clinux_kill(int pid, int signal);
 int clinux_wait(int pid, int block, int32_t *code, int32_t *signaled);
 // Both of every resource limit of a process (prlimit(2)), soft and hard in turn, 16 pairs.
 int clinux_limits(int pid, uint64_t *pairs);
+// ioprio_get(2) of one process: its class and level, or -errno.
+int clinux_io_priority(int pid);
 // Starts a program as vfork would, without copying the caller's page tables. Returns the pid.
 int clinux_spawn(struct clinux_spawn *plan);
 // Blocks SIGPIPE in the calling thread, so that writing to a closed pipe is EPIPE.

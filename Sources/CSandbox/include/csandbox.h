@@ -109,7 +109,8 @@ enum csandbox_message_type {
     CSANDBOX_JOIN = 4,    // with CSANDBOX_LATE; descriptors: the seccomp program, if any, then the files of control groups to join
     CSANDBOX_SPAWN = 5,   // to the zygote: a sandbox's descriptors; every answer comes over that sandbox's control socket
     // From `grace run` to an agent that gives it a sandbox (hosting.c); SIGNAL too.
-    CSANDBOX_ASK = 6,  // once HELLO came; descriptors: what is asked for, in a memfd, then standard input, output and error
+    // Once HELLO came; descriptors: what is asked for, in a memfd, the proof, then standard input, output and error.
+    CSANDBOX_ASK = 6,
     // From the sandbox.
     CSANDBOX_READY = 16,    // descriptors: the root directory (O_PATH), the network namespace, the pid namespace's PID 1 as a pidfd
     CSANDBOX_FAILED = 17,   // id 0: the sandbox could not be set up; else: the command could not be started
@@ -118,7 +119,7 @@ enum csandbox_message_type {
     CSANDBOX_MADE_SOCKET = 20,  // descriptors: the socket; value: 0 or an errno
     CSANDBOX_LISTENING = 21,    // before READY; descriptors: the filter's listener. It must be attended from now on
     // From that agent. STARTED and EXITED too; with EXITED may come a report, in a memfd.
-    CSANDBOX_HELLO = 22,     // it is awake; nothing is asked of it before
+    CSANDBOX_HELLO = 22,     // it is awake; value: the number of the descriptor that is the proof. Also the answer to each SIGNAL
     CSANDBOX_DECLINED = 23,  // nothing ran and nothing will; detail: why
 };
 
@@ -265,12 +266,12 @@ int csandbox_watch_wait(int epoll, uint64_t *tokens, int capacity, int timeout_m
 int csandbox_watch_denied(struct csandbox_denied *denied);
 // Whether the mounts that `mountinfo` (an open /proc/self/mountinfo) lists have changed since it was opened or this last asked.
 int csandbox_mounts_changed(int mountinfo);
-// The caller's signals that mean an end (hang-up, interrupt, quit, terminate) by a descriptor instead (signalfd(2)); `held` is for giving
-// them back. Those that it ignores stay ignored. Only in a process of one thread. The descriptor or -errno.
-int csandbox_signals_take(uint32_t *held);
+// The caller's signals that mean an end (hang-up, interrupt, quit, terminate) by a descriptor instead (signalfd(2)); `taken`, a bit
+// each, is for giving them back. Those that it ignores or blocks stay so. Only in a process of one thread. The descriptor or -errno.
+int csandbox_signals_take(uint32_t *taken);
 // The number of one that came; 0: none; -errno.
 int csandbox_signals_next(int descriptor);
-void csandbox_signals_give_back(uint32_t held);
+void csandbox_signals_give_back(uint32_t taken);
 
 // The socket at which an agent hands out sandboxes, mode 0600. Its listening end does not block. Descriptors or -errno; EAGAIN from
 // connecting: more wait there than are taken.
@@ -279,6 +280,8 @@ int csandbox_host_connect(const char *path);
 int csandbox_host_accept(int listener);
 // Who is at the other end, as it was when the connection was made (SO_PEERCRED, in the reader's own namespaces). 0 or -errno.
 int csandbox_host_peer(int socket, int32_t *pid, uint32_t *uid);
+// A copy of another process's descriptor (pidfd_getfd(2)): who gets it may attach to that process (ptrace(2)), and so do all that it may.
+int csandbox_host_proof(int pid, int number);
 
 // Terminal hand-over: makes process group `group` (0: the caller's own) the foreground one. 0 or -errno.
 int csandbox_take_terminal(int terminal, int group);

@@ -10,12 +10,13 @@ public struct NameService: Sendable {
     /// The sources for a database, `passwd` or `group`, in order and without the actions between them. A host that names none has its
     /// files alone.
     public func sources(_ database: String) -> [String] {
-        for line in lines("nsswitch.conf") where line.hasPrefix(database + ":") {
+        for line in (try? lines("nsswitch.conf")) ?? [] {
+            let line = line.prefix { $0 != "#" }.drop { $0 == " " || $0 == "\t" }
+            guard line.hasPrefix(database + ":") else { continue }
             let words = line.dropFirst(database.utf8.count + 1).split { $0 == " " || $0 == "\t" }
             var sources: [String] = []
             var inAction = false
             for word in words {
-                if word.hasPrefix("#") { break }
                 if word.hasPrefix("[") { inAction = true }
                 if !inAction { sources.append(String(word)) }
                 if word.hasSuffix("]") { inAction = false }
@@ -41,9 +42,15 @@ public struct NameService: Sendable {
         "/etc/userdb", "/run/userdb", "/usr/local/lib/userdb", "/usr/lib/userdb",
     ]
 
-    /// The lines of a file there, without comments.
-    func lines(_ file: String) -> [Substring] {
-        ((try? Files.readString("\(etc)/\(file)")) ?? "").split(separator: "\n").filter { !$0.hasPrefix("#") }
+    /// The lines of a file there, without comments; none where there is no such file.
+    ///
+    /// - Throws: `SystemError` where it can't be read: then nobody knows who stands in it.
+    func lines(_ file: String) throws -> [Substring] {
+        do {
+            return try Files.readString("\(etc)/\(file)").split(separator: "\n").filter { !$0.hasPrefix("#") }
+        } catch let error as SystemError where error.code == ENOENT {
+            return []
+        }
     }
 
     /// What a program of the C library's says, which loads whatever finds users elsewhere: LDAP, systemd. This process does not: the
@@ -52,10 +59,7 @@ public struct NameService: Sendable {
     /// - Returns: Its first line; `nil` where it knows no such name.
     /// - Throws: `SystemError` where it can't be asked: then nobody knows.
     func ask(_ program: String, _ arguments: [String], notFound: Int32) throws -> Substring? {
-        let places: [String] = ["/usr/bin/\(program)", "/bin/\(program)"]
-        guard let path = places.first(where: { access($0, X_OK) == 0 }) else {
-            throw SystemError(call: "execve", subject: program, code: ENOENT)
-        }
+        let path = try Processes.locate(program, path: "/usr/bin:/bin:" + (Processes.variable("PATH") ?? ""))
         let output = try Processes.runBlocking(path, arguments: arguments, timeout: .seconds(30))
         if output.exit == .exited(notFound) { return nil }
         guard output.isSuccess else {

@@ -22,6 +22,8 @@ public struct Surroundings: Sendable, Equatable {
     private let status: [String: String]
     /// Nice value, policy and real-time priority.
     private let scheduling: [Substring]
+    private let ioPriority: Int32
+    private let personality: String
     /// The security module's label, where there is one.
     private let label: String?
     /// By the number of the resource (RLIMIT_CPU is 0).
@@ -57,6 +59,8 @@ public struct Surroundings: Sendable, Equatable {
             throw SystemError(call: "read", subject: "\(directory)/stat", code: ESRCH)
         }
         scheduling = [fields[16], fields[37], fields[38]]  // proc_pid_stat(5): 19, 40, 41
+        ioPriority = try SystemError.check(clinux_io_priority(pid), "ioprio_get", "process \(pid)")
+        personality = try Files.readString("\(directory)/personality")
         label = try? Files.readString("\(directory)/attr/current")
         var pairs = [UInt64](repeating: 0, count: 32)
         try SystemError.check(clinux_limits(pid, &pairs), "prlimit", "process \(pid)")
@@ -77,11 +81,15 @@ public struct Surroundings: Sendable, Equatable {
             else { return word }
         }
         if status["NoNewPrivs"] != there.status["NoNewPrivs"] { return "another no_new_privs" }
-        if status["Seccomp"] != there.status["Seccomp"] { return "another system-call filter" }
+        // Of two filters nobody can tell which is the stricter one.
+        if status["Seccomp"] != "0" || there.status["Seccomp"] != "0" { return "a system-call filter" }
         for line in ["Cpus_allowed_list", "Mems_allowed_list"] where status[line] != there.status[line] {
             return "other processors or memory nodes"
         }
-        if scheduling != there.scheduling { return "another priority or scheduling policy" }
+        if scheduling != there.scheduling || ioPriority != there.ioPriority {
+            return "another priority or scheduling policy"
+        }
+        if personality != there.personality { return "another personality" }
         for (mine, theirs) in zip(limits, there.limits) where theirs.hard > mine.hard {
             return "higher resource limits"
         }

@@ -1,3 +1,4 @@
+internal import Glibc
 internal import Linux
 internal import Synchronization
 
@@ -8,6 +9,8 @@ final class Pool: Sendable {
         /// Of the host's mounts, see ``Ground/generation()``.
         var generation: UInt64
         var since: ContinuousClock.Instant
+        /// What there was of the paths that it hides; see ``SandboxEngine/keepReady(_:count:)``.
+        var hidden: [String] = []
     }
     /// Longest that one waits: what no mount tells (users, sysctls) is looked at again after that, as ``Ground`` does.
     static let patience = Duration.seconds(60)
@@ -23,8 +26,10 @@ final class Pool: Sendable {
         parked.withLock { $0.count { Self.fits($0, specification, generation) } }
     }
 
-    func park(_ sandbox: Sandbox, _ generation: UInt64) {
-        parked.withLock { $0.append(Parked(sandbox: sandbox, generation: generation, since: .now)) }
+    func park(_ sandbox: Sandbox, _ generation: UInt64, hidden: [String] = []) {
+        parked.withLock {
+            $0.append(Parked(sandbox: sandbox, generation: generation, since: .now, hidden: hidden))
+        }
     }
 
     /// The oldest that fits, for one use.
@@ -35,9 +40,19 @@ final class Pool: Sendable {
     }
 
     /// Those that nobody may use any more, for the caller to end.
-    func evict(_ generation: UInt64) -> [Sandbox] {
+    func evict(_ generation: UInt64) -> [Sandbox] { evict { !Self.isFresh($0, generation) } }
+
+    /// The same, and those of another specification, that hide other paths, or that soon nobody may use.
+    func evict(_ generation: UInt64, but specification: SandboxSpecification, _ hidden: [String]) -> [Sandbox] {
+        evict {
+            !Self.fits($0, specification, generation) || $0.hidden != hidden
+                || $0.since.duration(to: .now) > Self.patience * 0.75
+        }
+    }
+
+    private func evict(where isOver: (Parked) -> Bool) -> [Sandbox] {
         parked.withLock { parked in
-            let middle = parked.partition { !Self.isFresh($0, generation) }
+            let middle = parked.partition(by: isOver)
             defer { parked.removeSubrange(middle...) }
             return parked[middle...].map(\.sandbox)
         }
@@ -84,6 +99,27 @@ extension SandboxEngine {
             sandbox.stopClock()
             pool.park(sandbox, generation)
         }
+    }
+
+    /// As ``prewarm(_:count:)``, for sandboxes that wait for as long as somebody may want one: those that are over, are of another
+    /// specification, or hide less than a new one would are ended, and replaced before they are over. To be called again and again.
+    func keepReady(_ specification: SandboxSpecification, count: Int) async throws {
+        let generation = try ground.generation()
+        let hidden = try hiddenPaths(specification)
+        for sandbox in pool.evict(generation, but: specification, hidden) { _ = try? await sandbox.end() }
+        var missing = count - pool.count(specification, generation)
+        while missing > 0 {
+            let sandbox = try await fresh(specification)
+            sandbox.stopClock()
+            pool.park(sandbox, generation, hidden: hidden)
+            missing -= 1
+        }
+    }
+
+    /// Those paths of a specification that there are: one that comes later is not hidden in a sandbox that waits.
+    private func hiddenPaths(_ specification: SandboxSpecification) throws -> [String] {
+        let view = try ground.view(hiding: specification.masks)
+        return (view.masks.map(\.path) + specification.profile.hide).filter { access($0, F_OK) == 0 }
     }
 
     /// Ends what ``prewarm(_:count:)`` started and nobody took.

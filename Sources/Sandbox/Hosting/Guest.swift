@@ -30,28 +30,27 @@ final class Guest: Sendable {
         self.host = host
     }
 
-    /// Says that the agent is awake.
-    func greet() { _ = say(CSANDBOX_HELLO) }
+    /// Says that the agent is awake, and which of its descriptors is the proof.
+    func greet() { say(CSANDBOX_HELLO, value: host.proof.raw) }
 
     /// From now on it is heard.
     func hear() throws { try Watcher.shared.get().watch(socket) { [self] in listen() } }
 
     /// Nothing ran for it.
-    func decline(_ why: String) { _ = say(CSANDBOX_DECLINED, detail: why) }
-
-    /// Its command ends, and it is told so; it is no guest any more where there is none.
-    func stop() {
-        end()
-        if !asked.load(ordering: .acquiring) { _ = socket.withRaw { csandbox_shut($0) } }
+    func decline(_ why: String) {
+        host.noteDecline(why)
+        say(CSANDBOX_DECLINED, detail: why)
     }
 
-    private func end() {
+    /// Its command ends, and it is told nothing more: from that it knows that the agent ended.
+    func leave() {
         let sandbox = phase.withLock { phase -> Sandbox? in
             defer { phase = .over }
             if case .working(let sandbox, _, _) = phase { return sandbox }
             return nil
         }
         sandbox?.kill()
+        _ = socket.withRaw { csandbox_shut($0) }
     }
 
     // MARK: What it says
@@ -67,10 +66,12 @@ final class Guest: Sendable {
                 return (result, $0.prefix(Int(count)).map { Descriptor(owning: $0) })
             }
             if result == -EAGAIN { return .again }
-            guard result > 0, take(message, descriptors) else { break }
+            if result > 0, take(message, descriptors) { continue }
+            // This process may have had no room for what came; an end needs no answer.
+            if result != 0, !asked.load(ordering: .acquiring) { decline("what it asked for could not be received") }
+            break
         }
-        end()
-        _ = socket.withRaw { csandbox_shut($0) }
+        leave()
         if !asked.load(ordering: .acquiring) { host.forget(self) }
         return .done
     }
@@ -78,7 +79,7 @@ final class Guest: Sendable {
     /// - Returns: `false` where it speaks another language.
     private func take(_ message: csandbox_message, _ descriptors: [Descriptor]) -> Bool {
         switch csandbox_message_type(message.type) {
-        case CSANDBOX_ASK where descriptors.count == 4:
+        case CSANDBOX_ASK where descriptors.count == 5:
             let first = phase.withLock { phase in
                 guard case .waiting = phase else { return false }
                 phase = .working(nil, nil, signals: [])
@@ -90,6 +91,7 @@ final class Guest: Sendable {
             }
             return first
         case CSANDBOX_SIGNAL where (1..<65).contains(message.value):
+            say(CSANDBOX_HELLO)
             phase.withLock { phase in
                 guard case .working(let sandbox, let process, let signals) = phase else { return }
                 if let process { return process.channel.signal(id: process.id, message.value, group: true) }
@@ -106,31 +108,34 @@ final class Guest: Sendable {
         defer { host.forget(self) }
         let begin = ContinuousClock.now
         let order: SandboxHost.Order
-        let sandbox: Sandbox
         do {
+            try host.check(proof: descriptors[1])
             order = try host.order(descriptors[0])
-            sandbox = try await host.engine.start(order.specification)
         } catch {
             return decline("\(error)")
+        }
+        // What is there is there at once: whatever takes longer, and may fail, is better done by the caller.
+        defer { host.refill(order.specification) }
+        guard let sandbox = host.ready(order.specification) else {
+            return decline("no sandbox of the profile “\(order.specification.profile.name)” is ready")
         }
         let process: SandboxProcess
         do {
             guard enter(sandbox) else {
-                decline("the agent ends")
                 _ = try? await sandbox.end()
                 return
             }
-            let streams = descriptors[1...].map { Stdio.descriptor($0) }
+            let streams = descriptors[2...].map { Stdio.descriptor($0) }
             process = try await sandbox.spawn(
                 order.command, streams: streams, extra: [:], foreground: false, limits: limits)
         } catch {
-            // Before it ends: the caller makes one of its own meanwhile.
-            decline("\(error)")
+            // It may have run where the sandbox ended meanwhile: then the caller hears nothing, and runs it no second time.
+            if case SandboxError.ended = error { leave() } else { decline("\(error)") }
             _ = try? await sandbox.end()
             return
         }
         for descriptor in descriptors { descriptor.close() }
-        _ = say(CSANDBOX_STARTED)
+        say(CSANDBOX_STARTED)
         started(process)
         var told = false
         do {
@@ -143,8 +148,7 @@ final class Guest: Sendable {
         } catch {
             host.say("What was left of the sandbox of a `grace run` could not be removed: \(error).")
         }
-        if !told { _ = socket.withRaw { csandbox_shut($0) } }
-        host.refill(order.specification)
+        if !told { leave() }
     }
 
     /// - Returns: `false` where the caller has left meanwhile.
@@ -166,21 +170,23 @@ final class Guest: Sendable {
     }
 
     private func tell(_ exit: ProcessExit, _ report: Data?) {
+        // It leaves now, and its sandbox ends already.
+        phase.withLock { $0 = .over }
         var file: Descriptor?
         if let report {
             file = try? Descriptor.memory(name: "grace-report")
             if let file { try? Files.write(file, report, subject: "a report") }
         }
         switch exit {
-        case .exited(let code): _ = say(CSANDBOX_EXITED, value: code, descriptor: file)
-        case .signaled(let number): _ = say(CSANDBOX_EXITED, value: number, more: 1, descriptor: file)
+        case .exited(let code): say(CSANDBOX_EXITED, value: code, descriptor: file)
+        case .signaled(let number): say(CSANDBOX_EXITED, value: number, more: 1, descriptor: file)
         }
     }
 
     private func say(
         _ type: csandbox_message_type, value: Int32 = 0, more: Int32 = 0, detail: String = "",
         descriptor: Descriptor? = nil
-    ) -> Bool {
+    ) {
         var message = csandbox_message()
         message.type = UInt32(type.rawValue)
         message.value = value
@@ -189,8 +195,7 @@ final class Guest: Sendable {
             for (index, byte) in detail.utf8.prefix(room.count - 1).enumerated() { room[index] = byte }
         }
         let raw = descriptor.map { [$0.raw] } ?? []
-        return withExtendedLifetime(descriptor) {
-            socket.withRaw { csandbox_send($0, &message, raw, Int32(raw.count)) == 0 }
-        }
+        // One that has left hears nothing; its connection's end says so.
+        withExtendedLifetime(descriptor) { _ = socket.withRaw { csandbox_send($0, &message, raw, Int32(raw.count)) } }
     }
 }

@@ -30,13 +30,18 @@ package enum HostedCommand {
         guard ready(socket, within: patience), case .message(let greeting, _) = receive(socket),
             greeting.type == UInt32(CSANDBOX_HELLO.rawValue)
         else { return nil }
-        var held: UInt32 = 0
-        let signals = csandbox_signals_take(&held)
+        let proof = Descriptor(owning: csandbox_host_proof(pid, greeting.value))
+        guard proof.raw >= 0 else { return nil }
+        var taken: UInt32 = 0
+        let signals = csandbox_signals_take(&taken)
         guard signals >= 0 else { return nil }
-        defer { csandbox_signals_give_back(held) }
+        defer { csandbox_signals_give_back(taken) }
         let bell = Descriptor(owning: signals)
-        guard send(socket, CSANDBOX_ASK, descriptors: [file.raw, 0, 1, 2]) else { return nil }
-        return try withExtendedLifetime(file) { try converse(socket, bell) }
+        return try withExtendedLifetime((file, proof)) {
+            guard send(socket, CSANDBOX_ASK, descriptors: [file.raw, proof.raw, 0, 1, 2]) else { return nil }
+            var talk = Talk(socket: socket, bell: bell)
+            return try talk.finish()
+        }
     }
 
     private enum Received {
@@ -44,48 +49,71 @@ package enum HostedCommand {
         case end
     }
 
-    private static func converse(_ socket: Descriptor, _ bell: Descriptor) throws -> (
-        exit: ProcessExit, report: Data?
-    )? {
+    /// From the question to the command's end.
+    private struct Talk {
+        let socket: Descriptor
+        let bell: Descriptor
         var began = false
+        /// What came for the command before it began.
         var waiting: [Int32] = []
-        while true {
-            let watched = csandbox_wait_readable(socket.raw, bell.raw)
-            guard watched > 0 else { throw SystemError(call: "poll", subject: "the agent", code: -watched) }
-            if watched == 2 {
-                let number = csandbox_signals_next(bell.raw)
-                guard number > 0 else { continue }
-                if began {
-                    _ = send(socket, CSANDBOX_SIGNAL, value: number)
-                } else if waiting.isEmpty {
-                    waiting = [number]
-                } else {
-                    // A start that hangs holds nobody.
-                    socket.close()
-                    end(by: number)
+        /// Since when the agent owes an answer to a signal.
+        var owed: ContinuousClock.Instant?
+        /// How long it may: then another signal ends this process, so that an agent that hangs holds nobody.
+        static let patience = Duration.seconds(2)
+
+        mutating func finish() throws -> (exit: ProcessExit, report: Data?)? {
+            while true {
+                let watched = csandbox_wait_readable(socket.raw, bell.raw)
+                guard watched > 0 else { throw SystemError(call: "poll", subject: "the agent", code: -watched) }
+                if watched == 2 {
+                    take(csandbox_signals_next(bell.raw))
+                    continue
                 }
-                continue
+                guard case .message(let message, let descriptors) = receive(socket) else {
+                    throw SandboxError.ended(
+                        "The agent of this host, whose sandbox it was, ended \(began ? "while the command ran" : "before it said whether the command runs"), "
+                            + "and the sandbox with it. Look at the agent's log; `grace run --alone` does without it.")
+                }
+                switch csandbox_message_type(message.type) {
+                case CSANDBOX_HELLO: owed = nil
+                case CSANDBOX_STARTED:
+                    began = true
+                    for number in waiting { pass(number) }
+                case CSANDBOX_DECLINED:
+                    // What came for the command is this process's again.
+                    if let number = waiting.first { end(by: number) }
+                    return nil
+                case CSANDBOX_EXITED:
+                    // What came too late for it.
+                    while csandbox_signals_next(bell.raw) > 0 {}
+                    let report = try descriptors.first.map { try Files.pread($0, count: 1 << 24, offset: 0) }
+                    return (message.more != 0 ? .signaled(message.value) : .exited(message.value), report)
+                default: break
+                }
             }
-            guard case .message(let message, let descriptors) = receive(socket) else {
-                throw SandboxError.ended(
-                    "The agent of this host, whose sandbox it was, ended\(began ? " while the command ran" : " before it said whether the command runs"), "
-                        + "and the sandbox with it. Look at the agent's log; `grace run --alone` does without it.")
+        }
+
+        private mutating func take(_ number: Int32) {
+            guard number > 0 else { return }
+            if let owed, owed.duration(to: .now) > Self.patience { end(by: number) }
+            if began {
+                pass(number)
+            } else if waiting.isEmpty {
+                waiting = [number]
+            } else {
+                // A start that hangs holds nobody either.
+                end(by: number)
             }
-            switch csandbox_message_type(message.type) {
-            case CSANDBOX_STARTED:
-                began = true
-                for number in waiting { _ = send(socket, CSANDBOX_SIGNAL, value: number) }
-            case CSANDBOX_DECLINED:
-                // What came for the command is this process's again.
-                if let number = waiting.first { end(by: number) }
-                return nil
-            case CSANDBOX_EXITED:
-                // What came too late for it.
-                while csandbox_signals_next(bell.raw) > 0 {}
-                let report = try descriptors.first.map { try Files.pread($0, count: 1 << 24, offset: 0) }
-                return (message.more != 0 ? .signaled(message.value) : .exited(message.value), report)
-            default: break
-            }
+        }
+
+        private mutating func pass(_ number: Int32) {
+            owed = owed ?? .now
+            _ = send(socket, CSANDBOX_SIGNAL, value: number)
+        }
+
+        private func end(by number: Int32) {
+            socket.close()
+            HostedCommand.end(by: number)
         }
     }
 

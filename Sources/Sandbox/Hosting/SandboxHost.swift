@@ -7,8 +7,9 @@ internal import Synchronization
 /// The side of an agent that gives its sandboxes to `grace run`: they wait ready-made, so that one costs no more than starting a program.
 ///
 /// It listens at a socket that root alone can reach, and looks at each caller by what the kernel says of it: only who stands where this
-/// process stands (``Surroundings``), and may do all that it may, is hosted. Everybody else is declined, and makes a sandbox alone. So is
-/// whoever asks for what can't be started: nothing has run then, and the caller says why as it always would.
+/// process stands (``Surroundings``) is hosted, and proves that it may do all that this process may by a descriptor that it took from it
+/// (`csandbox_host_proof`). Everybody else is declined, and makes a sandbox alone. So is whoever asks for what is not ready or can't be
+/// started: nothing has run then, and the caller says why as it always would.
 ///
 /// A command is the caller's for as long as the connection stands: its signals come over it, and its end is the command's end.
 package final class SandboxHost: Sendable {
@@ -47,10 +48,15 @@ package final class SandboxHost: Sendable {
     private let path: String
     private let count: Int
     private let own: Surroundings
+    /// Only who may attach to this process can have a copy of it.
+    let proof: Descriptor
+    private let proofIdentity: FileIdentity
     private struct State {
         /// What was asked for last, and when.
         var last: (specification: SandboxSpecification, at: ContinuousClock.Instant)?
-        var refilling = false
+        var tending = false
+        /// Why callers were declined: each reason is told once.
+        var reasons: Set<String> = []
         /// It ends: nothing is made ready any more.
         var closing = false
         var guests: [ObjectIdentifier: Guest] = [:]
@@ -74,6 +80,8 @@ package final class SandboxHost: Sendable {
         self.log = log
         self.answer = answer
         own = try Surroundings(of: getpid())
+        proof = try Descriptor.memory(name: "grace-host")
+        proofIdentity = try Files.status(of: proof).identity
     }
 
     /// Hosts until it is cancelled; then nothing is left of what it hosted.
@@ -81,11 +89,9 @@ package final class SandboxHost: Sendable {
     /// - Throws: ``SandboxError`` where somebody else listens there; `SystemError`.
     package func run() async throws {
         let listener = try listen()
-        let token = try Watcher.shared.get().watch(listener) { [self] in
-            accept(listener)
-            return .again
-        }
-        while (try? await Task.sleep(for: .seconds(20))) != nil { await refresh() }
+        let token = try Watcher.shared.get().watch(listener) { [self] in accept(listener) }
+        // A device that is unmounted must not stay busy for longer, nor a new secret be seen.
+        while (try? await Task.sleep(for: .milliseconds(500))) != nil { await tend() }
         try? Watcher.shared.get().forget(token)
         try? Files.unlink(path)
         listener.close()
@@ -93,9 +99,9 @@ package final class SandboxHost: Sendable {
             state.closing = true
             return Array(state.guests.values)
         }
-        for guest in guests { guest.stop() }
-        // Cancelled as it is, a task's sleep would not wait.
-        while state.withLock({ !$0.guests.isEmpty || $0.refilling }) {
+        for guest in guests { guest.leave() }
+        // Cancelled as it is, a task's sleep would not wait. What still hangs after that dies with this process.
+        for _ in 0..<2000 where state.withLock({ !$0.guests.isEmpty || $0.tending }) {
             await Task.detached { try? await Task.sleep(for: .milliseconds(5)) }.value
         }
         await engine.discardPrewarmed()
@@ -114,16 +120,13 @@ package final class SandboxHost: Sendable {
         return Descriptor(owning: made)
     }
 
-    private func accept(_ listener: Descriptor) {
+    private func accept(_ listener: Descriptor) -> Watcher.Next {
         while true {
             let raw = csandbox_host_accept(listener.raw)
+            if raw == -EAGAIN { return .again }
             guard raw >= 0 else {
-                if raw != -EAGAIN {
-                    log(
-                        "A caller at \(path) could not be taken: \(SystemError(call: "accept", subject: path, code: -raw))."
-                    )
-                }
-                return
+                noteDecline("\(SystemError(call: "accept", subject: path, code: -raw))")
+                return .pause  // it still waits there
             }
             let guest = Guest(socket: Descriptor(owning: raw), host: self)
             // First: it tells what it wants while it is looked at.
@@ -132,9 +135,14 @@ package final class SandboxHost: Sendable {
                 guest.decline(why)
                 continue
             }
-            state.withLock { $0.guests[ObjectIdentifier(guest)] = guest }
-            do { try guest.hear() } catch {
-                log("A caller at \(path) could not be listened to: \(error).")
+            let hosted = state.withLock { state in
+                if !state.closing { state.guests[ObjectIdentifier(guest)] = guest }
+                return !state.closing
+            }
+            do {
+                if hosted { try guest.hear() }
+            } catch {
+                guest.decline("\(error)")
                 forget(guest)
             }
         }
@@ -146,13 +154,11 @@ package final class SandboxHost: Sendable {
         var uid: UInt32 = .max
         guard csandbox_host_peer(guest.socket.raw, &pid, &uid) == 0, uid == 0, pid > 0 else { return "not root" }
         do {
-            // The number is the caller's as long as it lives, and it is asked for afterwards.
-            let process = try Processes.pidfdOpen(pid)
+            // That it is the one that asks is shown by the proof that comes with what it asks for.
             let there = try Surroundings(of: pid)
             if let difference = own.difference(from: there) { return difference }
             guard state.withLock({ $0.guests.count }) < Self.most else { return "too many at once" }
             guest.limits = there.limits
-            try Processes.sendSignal(process, 0)
             return nil
         } catch {
             return "it can't be looked at: \(error)"
@@ -163,38 +169,68 @@ package final class SandboxHost: Sendable {
 
     func say(_ sentence: String) { log(sentence) }
 
+    /// Tells the log, the first time.
+    func noteDecline(_ why: String) {
+        let isNew = state.withLock { $0.reasons.count < 100 && $0.reasons.insert(why).inserted }
+        if isNew { log("A `grace run` makes its own sandbox: \(why). (Told once.)") }
+    }
+
     func order(_ file: Descriptor) throws -> Order {
-        try answer(Array(Files.pread(file, count: Self.longest, offset: 0)))
+        let size = try Files.status(of: file).size
+        guard size <= Self.longest else { throw SandboxError.invalid("The request has \(size) bytes.") }
+        return try answer(Array(Files.pread(file, count: Int(size), offset: 0)))
+    }
+
+    func check(proof: Descriptor) throws {
+        guard try Files.status(of: proof).identity == proofIdentity else {
+            throw SandboxError.invalid("The caller does not prove that it may do what the agent may.")
+        }
     }
 
     // MARK: Those that wait
 
-    /// Makes up for the one that was taken.
-    func refill(_ specification: SandboxSpecification) {
-        let begins = state.withLock { state in
-            state.last = (specification, .now)
-            if state.closing || state.refilling { return false }
-            state.refilling = true
-            return true
-        }
-        guard begins else { return }
-        Task {
-            // The caller's own last steps come first.
-            try? await Task.sleep(for: .milliseconds(2))
-            await refresh()
-            state.withLock { $0.refilling = false }
+    /// One that is ready, for one use.
+    func ready(_ specification: SandboxSpecification) -> Sandbox? {
+        guard let generation = try? engine.ground.generation(),
+            let sandbox = engine.pool.take(specification, generation)
+        else { return nil }
+        do {
+            try sandbox.startClock()
+            return sandbox
+        } catch {
+            Task { _ = try? await sandbox.end() }
+            return nil
         }
     }
 
-    private func refresh() async {
-        guard let last = state.withLock({ $0.last }) else { return }
-        guard last.at.duration(to: .now) < Self.memory else {
-            state.withLock { $0.last = nil }
-            return await engine.discardPrewarmed()
+    /// Makes up for one that was taken, or was not there.
+    func refill(_ specification: SandboxSpecification) {
+        state.withLock { $0.last = (specification, .now) }
+        Task {
+            // The caller's own last steps come first.
+            try? await Task.sleep(for: .milliseconds(2))
+            await tend()
         }
-        do { try await engine.prewarm(last.specification, count: count) } catch {
-            // The next caller learns why.
-            state.withLock { $0.last = nil }
+    }
+
+    /// Ends those that nobody may have any more, and starts as many as are to wait.
+    private func tend() async {
+        let last = state.withLock { state -> (specification: SandboxSpecification, at: ContinuousClock.Instant)?? in
+            guard !state.tending, !state.closing else { return nil }
+            state.tending = true
+            return .some(state.last)
+        }
+        guard let last else { return }
+        defer { state.withLock { $0.tending = false } }
+        do {
+            if let last, last.at.duration(to: .now) < Self.memory {
+                try await engine.keepReady(last.specification, count: count)
+            } else {
+                await engine.discardPrewarmed()
+            }
+        } catch {
+            await engine.discardPrewarmed()
+            noteDecline("none can be made ready: \(error)")
         }
     }
 }

@@ -266,7 +266,7 @@ public final class Sandbox: Sendable {
         }
         root.close()
         networkNamespace?.close()
-        first.close()
+        state.withLock { _ in first.close() }
         for record in holds { record.close() }
         for path in leftovers { try Scratch.remove(path) }
         return outcome
@@ -290,8 +290,12 @@ public final class Sandbox: Sendable {
         return channel.deniedCalls
     }
 
-    /// Kills everything inside.
-    func kill() { try? Processes.sendSignal(first, 9) }
+    /// Kills everything inside; nothing once the end has begun to take it down, whose numbers are others' then.
+    func kill() {
+        state.withLock { state in
+            if !first.isClosed { try? Processes.sendSignal(first, 9) }
+        }
+    }
 
     /// Notes a breach and kills everything. The first breach stays.
     func `break`(_ breach: Breach) {
