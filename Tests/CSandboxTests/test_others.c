@@ -283,6 +283,9 @@ static void hosting_answers_errors(void) {
     close(listener);
     unlink(path);
 
+    // Whoever started the tests may ignore some of them.
+    for (const int *number = (const int[]){SIGHUP, SIGINT, SIGQUIT, SIGTERM, 0}; *number != 0; number++)
+        signal(*number, SIG_DFL);
     uint32_t before = blocked();
     ANSWERS("csandbox_host_proof", csandbox_host_proof(getpid(), 1), "pidfd_open", -FAULT_ERRNO);
     ANSWERS("csandbox_host_proof", csandbox_host_proof(getpid(), 1), "pidfd_getfd", -FAULT_ERRNO);
@@ -475,6 +478,12 @@ void the_probe_says_failed_and_leaves_nothing(void) {
                 fail_call(role, index);
                 int exit = verb(arguments, "", user, text, sizeof text), failed = 0;
                 if (index < 0) {
+                    // What the kernel refuses for a moment only would leave calls out.
+                    for (int again = 0; user == 0 && strstr(text, "failed ") != NULL && again < 5; again++) {
+                        usleep(200000);
+                        fail_call(role, index);
+                        exit = verb(arguments, "", user, text, sizeof text);
+                    }
                     count = faults->count[role];
                     memcpy(whole, text, sizeof whole);
                     check(exit == 0, "probe: %d", exit);

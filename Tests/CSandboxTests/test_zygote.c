@@ -64,13 +64,14 @@ static void one_zygote(const char *what, const struct trial *asked, int count, i
         check_sound(&trial);
         if (first)
             memcpy(whole.sandbox[i], inspected, sizeof whole.sandbox[i]);
-        if (ends)
+        // A zygote that has ended took it along, perhaps while it was looked at.
+        alive = zygote_rests(&zygote);
+        if (ends || !alive)
             *inspected = 0;  // it may have been ending already
         int step = outcome(title, &trial, whole.sandbox[i], but);
-        check(*inspected != 0 || !trial.command_started || ends, "%s: it works, and cannot be looked at", title);
+        check(*inspected != 0 || !trial.command_started || ends || !alive, "%s: it works, and cannot be looked at", title);
         check(trial.command_started || !first, "%s: %s (%s), errno %d", title, csandbox_step_name(step), trial.detail, trial.code);
         check(step == 0 || !once || faults->struck > before, "%s: failed by what was over: %s", title, csandbox_step_name(step));
-        alive = zygote_rests(&zygote);
         check(step != 0 || trial.command_started || refused < 0 || !alive || ends, "%s: the sandbox is gone without a word", title);
         if (alive)
             check_rest(title, &zygote, i + 1, first, leaves_child);
