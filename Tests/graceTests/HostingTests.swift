@@ -16,7 +16,7 @@ struct HostingTests {
             printf '#!/bin/sh\\nexit 1\\n' >$D/broken/grace-sandbox; chmod +x $D/broken/grace-sandbox
             printf 'ready_sandboxes: 2\\ncgroup: %s\\n' $group >$GRACE_CONFIG_DIR/agent.yaml
             $G agent 2>agent.log & agent=$!
-            trap 'code=$?; set +e; test $code = 0 || cat agent.log; { kill -CONT $agent; kill $agent; wait $agent; rmdir /sys/fs/cgroup/$group /sys/fs/cgroup/*/$group; } 2>/dev/null; exit $code' EXIT
+            trap 'code=$?; set +e; test $code = 0 || cat agent.log; { kill -CONT $agent; kill $agent; wait $agent; sleep 0.2; find /sys/fs/cgroup -depth -type d -path "*/$group*" -exec rmdir {} +; } 2>/dev/null; exit $code' EXIT
             until_true() { i=0; until eval "$1"; do sleep 0.05; i=$((i + 1)); test $i -lt 200; done; }
             until_true 'test -S $D/run/sandboxes'
             hosted() { sleep 0.2; GRACE_LIBEXEC_DIR=$D/broken $G "$@"; }
