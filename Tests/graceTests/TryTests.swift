@@ -230,6 +230,7 @@ extension TryTests.Row {
         environment["TMPDIR"] = place + "/tmp"
         environment["GRACE_STATE_DIR"] = place + "/state"
         environment["GRACE_CONFIG_DIR"] = place + "/config"
+        environment["GRACE_RUNTIME_DIR"] = place + "/run"
         environment["SHELL"] = "/bin/sh"
         let log = try Files.open(place + "/log", flags: O_RDWR | O_CREAT, mode: 0o600)
         let child = try Processes.spawn(
