@@ -14,7 +14,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-static int address_of(const char *path, struct sockaddr_un *address, socklen_t *length) {
+static int local_socket(const char *path, struct sockaddr_un *address, socklen_t *length) {
     size_t size = strlen(path);
     if (size == 0 || size >= sizeof address->sun_path)
         return -ENAMETOOLONG;
@@ -22,7 +22,8 @@ static int address_of(const char *path, struct sockaddr_un *address, socklen_t *
     address->sun_family = AF_UNIX;
     memcpy(address->sun_path, path, size + 1);
     *length = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + size + 1);
-    return 0;
+    int made = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    return made < 0 ? -errno : made;
 }
 
 static int closing(int descriptor, int code) {
@@ -33,13 +34,10 @@ static int closing(int descriptor, int code) {
 int csandbox_host_connect(const char *path) {
     struct sockaddr_un address;
     socklen_t length;
-    int wrong = address_of(path, &address, &length);
-    if (wrong < 0)
-        return wrong;
-    // A backlog that is full must not hold anybody either; what is said later may take its time.
-    int made = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    int made = local_socket(path, &address, &length);
     if (made < 0)
-        return -errno;
+        return made;
+    // A backlog that is full must not hold anybody either; what is said later may take its time.
     if (connect(made, (const struct sockaddr *)&address, length) < 0)
         return closing(made, errno);
     int flags = fcntl(made, F_GETFL);
@@ -51,12 +49,9 @@ int csandbox_host_connect(const char *path) {
 int csandbox_host_listen(const char *path) {
     struct sockaddr_un address;
     socklen_t length;
-    int wrong = address_of(path, &address, &length);
-    if (wrong < 0)
-        return wrong;
-    int made = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    int made = local_socket(path, &address, &length);
     if (made < 0)
-        return -errno;
+        return made;
     // Before it has a name: the mode is the name's from the first moment (unix(7); Linux takes it from the socket).
     if (fchmod(made, 0600) < 0 || bind(made, (const struct sockaddr *)&address, length) < 0 || listen(made, 64) < 0)
         return closing(made, errno);

@@ -252,7 +252,8 @@ static void hosting_answers_errors(void) {
     long_path[sizeof long_path - 1] = 0;
     check(csandbox_host_listen(long_path) == -ENAMETOOLONG && csandbox_host_connect("") == -ENAMETOOLONG, "paths");
     check(csandbox_host_connect(path) == -ENOENT, "nobody listens");
-    for (const char *const *name = (const char *const[]){"socket", "fchmod", "bind", "listen", NULL}; *name != NULL; name++) {
+    ANSWERS("local_socket", csandbox_host_listen(path), "socket", -FAULT_ERRNO);
+    for (const char *const *name = (const char *const[]){"fchmod", "bind", "listen", NULL}; *name != NULL; name++) {
         ANSWERS("csandbox_host_listen", csandbox_host_listen(path), *name, -FAULT_ERRNO);
         unlink(path);
     }
@@ -261,7 +262,7 @@ static void hosting_answers_errors(void) {
     int listener = csandbox_host_listen(path);
     check(listener >= 0 && stat(path, &status) == 0 && (status.st_mode & 07777) == 0600, "a socket of mode %o", status.st_mode);
     check(csandbox_host_listen(path) == -EADDRINUSE && csandbox_host_accept(listener) == -EAGAIN, "twice, and nobody");
-    ANSWERS("csandbox_host_connect", csandbox_host_connect(path), "socket", -FAULT_ERRNO);
+    ANSWERS("local_socket", csandbox_host_connect(path), "socket", -FAULT_ERRNO);
     ANSWERS("csandbox_host_connect", csandbox_host_connect(path), "connect", -FAULT_ERRNO);
     for (int nth = 0; nth < 2; nth++) {
         no_fault();

@@ -45,7 +45,7 @@ public struct NameService: Sendable {
     /// The lines of a file there, without comments; none where there is no such file.
     ///
     /// - Throws: `SystemError` where it can't be read: then nobody knows who stands in it.
-    func lines(_ file: String) throws -> [Substring] {
+    public func lines(_ file: String) throws -> [Substring] {
         do {
             return try Files.readString("\(etc)/\(file)").split(separator: "\n").filter { !$0.hasPrefix("#") }
         } catch let error as SystemError where error.code == ENOENT {

@@ -4,15 +4,16 @@ internal import Linux
 enum IDRange {
     /// A sentence naming the first user, group or subordinate range that reaches `first`; `nil` when it is free.
     static func taken(from first: UInt32, etc: String = "/etc") throws -> String? {
+        let service = NameService(etc: etc)
         for (file, field, what) in [("passwd", 2, "user"), ("group", 2, "group")] {
-            for line in lines("\(etc)/\(file)") {
+            for line in (try? service.lines(file)) ?? [] {
                 let parts = line.split(separator: ":", omittingEmptySubsequences: false)
                 guard parts.count > field, let id = UInt64(parts[field]), id >= UInt64(first) else { continue }
                 return "the \(what) “\(parts[0])” has the id \(id) (\(etc)/\(file))"
             }
         }
         for file in ["subuid", "subgid"] {
-            for line in lines("\(etc)/\(file)") {
+            for line in (try? service.lines(file)) ?? [] {
                 let parts = line.split(separator: ":")
                 guard parts.count == 3, let start = UInt64(parts[1]), let count = UInt64(parts[2]) else { continue }
                 let (end, overflow) = start.addingReportingOverflow(count)
@@ -21,14 +22,9 @@ enum IDRange {
             }
         }
         // Beyond the files (LDAP): ask for the one that every process inside would be.
-        let service = NameService(etc: etc)
         if service.knowsMore("passwd"), let user = try Users.lookup(uid: first, in: service) {
             return "the user “\(user.name)” has the id \(first) (getent passwd)"
         }
         return nil
-    }
-
-    private static func lines(_ path: String) -> [Substring] {
-        ((try? Files.readString(path)) ?? "").split(separator: "\n").filter { !$0.hasPrefix("#") }
     }
 }

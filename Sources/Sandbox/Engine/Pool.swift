@@ -90,6 +90,10 @@ extension SandboxEngine {
             throw SandboxError.invalid(
                 "A sandbox with a lasting layer can't be started ahead: start it when it is needed.")
         }
+        try await fill(specification, count: count)
+    }
+
+    private func fill(_ specification: SandboxSpecification, count: Int, hidden: [String] = []) async throws {
         for _ in 0..<max(0, count) {
             // Asked before starting: a mount that comes meanwhile makes it stale at once.
             let generation = try ground.generation()
@@ -97,8 +101,20 @@ extension SandboxEngine {
             guard pool.count(specification, generation) < count else { return }
             let sandbox = try await fresh(specification)
             sandbox.stopClock()
-            pool.park(sandbox, generation)
+            pool.park(sandbox, generation, hidden: hidden)
         }
+    }
+
+    /// One that was started ahead and fits, its time begun; `nil`: there is none.
+    func takeReady(_ specification: SandboxSpecification, _ generation: UInt64) async throws -> Sandbox? {
+        guard let ready = pool.take(specification, generation) else { return nil }
+        do {
+            try ready.startClock()
+        } catch {
+            _ = try? await ready.end()
+            throw error
+        }
+        return ready
     }
 
     /// As ``prewarm(_:count:)``, for sandboxes that wait for as long as somebody may want one: those that are over, are of another
@@ -107,13 +123,7 @@ extension SandboxEngine {
         let generation = try ground.generation()
         let hidden = try hiddenPaths(specification)
         for sandbox in pool.evict(generation, but: specification, hidden) { _ = try? await sandbox.end() }
-        var missing = count - pool.count(specification, generation)
-        while missing > 0 {
-            let sandbox = try await fresh(specification)
-            sandbox.stopClock()
-            pool.park(sandbox, generation, hidden: hidden)
-            missing -= 1
-        }
+        try await fill(specification, count: count, hidden: hidden)
     }
 
     /// Those paths of a specification that there are: one that comes later is not hidden in a sandbox that waits.

@@ -10,8 +10,8 @@ extension SandboxEngine {
     /// (``SignalRelay``).
     ///
     /// `streams` are standard input, output and error; `extra` further descriptors, by the number that the command finds each at;
-    /// `signals` is a relay that the caller made before; without `figures` the outcome says of them only what tells a breach; `ready` is called once the sandbox is there and
-    /// nothing runs in it.
+    /// `signals` is a relay that the caller made before; without `figures` the outcome has those alone that tell a breach; `ready` is
+    /// called once the sandbox is there and nothing runs in it.
     ///
     /// - Returns: how the command ended, how its sandbox did, and what it had to do without.
     /// - Throws: ``SandboxError`` when the sandbox or the command cannot be started.

@@ -155,15 +155,7 @@ public final class SandboxEngine: Sendable {
             let generation = try ground.generation()
             let stale = pool.evict(generation)
             if !stale.isEmpty { Task { for sandbox in stale { _ = try? await sandbox.end() } } }
-            if let ready = pool.take(specification, generation) {
-                do {
-                    try ready.startClock()
-                } catch {
-                    _ = try? await ready.end()
-                    throw error
-                }
-                return ready
-            }
+            if let ready = try await takeReady(specification, generation) { return ready }
         }
         return try await fresh(specification)
     }

@@ -105,8 +105,13 @@ public final class SignalRelay: Sendable {
         Self.end(by: number)
     }
 
-    private static func end(by number: Int32) {
+    /// Ends this process as the signal would without anybody who takes it.
+    static func end(by number: Int32) -> Never {
         signal(number, SIG_DFL)
+        var set = sigset_t()
+        sigemptyset(&set)
+        sigaddset(&set, number)
+        pthread_sigmask(SIG_UNBLOCK, &set, nil)
         kill(getpid(), number)
         sleep(1)
         _exit(128 + number)  // it is blocked everywhere

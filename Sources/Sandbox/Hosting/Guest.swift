@@ -57,14 +57,7 @@ final class Guest: Sendable {
 
     private func listen() -> Watcher.Next {
         while true {
-            var message = csandbox_message()
-            let (result, descriptors) = withUnsafeTemporaryAllocation(
-                of: Int32.self, capacity: Int(CSANDBOX_MAX_PASSED)
-            ) {
-                var count: Int32 = 0
-                let result = csandbox_receive(socket.raw, &message, $0.baseAddress, &count, 0)
-                return (result, $0.prefix(Int(count)).map { Descriptor(owning: $0) })
-            }
+            let (result, message, descriptors) = csandbox_message.receive(from: socket)
             if result == -EAGAIN { return .again }
             if result > 0, take(message, descriptors) { continue }
             // This process may have had no room for what came; an end needs no answer.
@@ -116,8 +109,15 @@ final class Guest: Sendable {
         }
         // What is there is there at once: whatever takes longer, and may fail, is better done by the caller.
         defer { host.refill(order.specification) }
-        guard let sandbox = host.ready(order.specification) else {
-            return decline("no sandbox of the profile “\(order.specification.profile.name)” is ready")
+        let sandbox: Sandbox
+        do {
+            let engine = host.engine
+            guard let ready = try await engine.takeReady(order.specification, engine.ground.generation()) else {
+                return decline("no sandbox of the profile “\(order.specification.profile.name)” is ready")
+            }
+            sandbox = ready
+        } catch {
+            return decline("\(error)")
         }
         let process: SandboxProcess
         do {

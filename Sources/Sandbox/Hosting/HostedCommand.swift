@@ -6,10 +6,11 @@ package import Linux
 /// The side of `grace run` that asks an agent for one of its sandboxes (``SandboxHost``), on the calling thread alone.
 package enum HostedCommand {
     /// How long an agent may take to say that it is awake, milliseconds. One that is stopped, or has too much to do, is not waited for.
-    private static let patience: Int64 = 250
+    private static let patience: Int32 = 250
 
     /// Has the agent that listens at `path` run what `request` asks for, with this process's standard streams. Blocks until everything of
-    /// it is gone. Hang-up, interrupt, quit and terminate are its own as ``SignalRelay`` has it.
+    /// it is gone. Hang-up, interrupt, quit and terminate are the command's, unless this process ignores or blocks them; while the agent
+    /// does not answer, a second one ends this process.
     ///
     /// - Parameters:
     ///   - path: Of the agent's socket.
@@ -27,9 +28,9 @@ package enum HostedCommand {
         guard csandbox_host_peer(raw, &pid, &uid) == 0, uid == 0 else { return nil }
         let file = try Descriptor.memory(name: "grace-request")
         try Files.write(file, request, subject: "the agent's request")
-        guard ready(socket, within: patience), case .message(let greeting, _) = receive(socket),
-            greeting.type == UInt32(CSANDBOX_HELLO.rawValue)
-        else { return nil }
+        guard ready(socket) else { return nil }
+        let (greeted, greeting, _) = csandbox_message.receive(from: socket)
+        guard greeted == 1, greeting.type == UInt32(CSANDBOX_HELLO.rawValue) else { return nil }
         let proof = Descriptor(owning: csandbox_host_proof(pid, greeting.value))
         guard proof.raw >= 0 else { return nil }
         var taken: UInt32 = 0
@@ -42,11 +43,6 @@ package enum HostedCommand {
             var talk = Talk(socket: socket, bell: bell)
             return try talk.finish()
         }
-    }
-
-    private enum Received {
-        case message(csandbox_message, [Descriptor])
-        case end
     }
 
     /// From the question to the command's end.
@@ -69,7 +65,8 @@ package enum HostedCommand {
                     take(csandbox_signals_next(bell.raw))
                     continue
                 }
-                guard case .message(let message, let descriptors) = receive(socket) else {
+                let (result, message, descriptors) = csandbox_message.receive(from: socket, waiting: true)
+                guard result == 1 else {
                     throw SandboxError.ended(
                         "The agent of this host, whose sandbox it was, ended \(began ? "while the command ran" : "before it said whether the command runs"), "
                             + "and the sandbox with it. Look at the agent's log; `grace run --alone` does without it.")
@@ -113,22 +110,13 @@ package enum HostedCommand {
 
         private func end(by number: Int32) {
             socket.close()
-            HostedCommand.end(by: number)
+            SignalRelay.end(by: number)
         }
     }
 
-    private static func ready(_ socket: Descriptor, within milliseconds: Int64) -> Bool {
+    private static func ready(_ socket: Descriptor) -> Bool {
         var one = pollfd(fd: socket.raw, events: Int16(POLLIN), revents: 0)
-        return poll(&one, 1, Int32(milliseconds)) == 1
-    }
-
-    private static func receive(_ socket: Descriptor) -> Received {
-        var message = csandbox_message()
-        return withUnsafeTemporaryAllocation(of: Int32.self, capacity: Int(CSANDBOX_MAX_PASSED)) {
-            var count: Int32 = 0
-            let result = csandbox_receive(socket.raw, &message, $0.baseAddress, &count, 1)
-            return result == 1 ? .message(message, $0.prefix(Int(count)).map { Descriptor(owning: $0) }) : .end
-        }
+        return poll(&one, 1, patience) == 1
     }
 
     private static func send(
@@ -139,15 +127,5 @@ package enum HostedCommand {
         message.value = value
         message.more = 1
         return csandbox_send(socket.raw, &message, descriptors, Int32(descriptors.count)) == 0
-    }
-
-    private static func end(by number: Int32) {
-        signal(number, SIG_DFL)
-        var set = sigset_t()
-        sigemptyset(&set)
-        sigaddset(&set, number)
-        kill(getpid(), number)
-        pthread_sigmask(SIG_UNBLOCK, &set, nil)
-        _exit(128 + number)
     }
 }

@@ -189,20 +189,6 @@ package final class SandboxHost: Sendable {
 
     // MARK: Those that wait
 
-    /// One that is ready, for one use.
-    func ready(_ specification: SandboxSpecification) -> Sandbox? {
-        guard let generation = try? engine.ground.generation(),
-            let sandbox = engine.pool.take(specification, generation)
-        else { return nil }
-        do {
-            try sandbox.startClock()
-            return sandbox
-        } catch {
-            Task { _ = try? await sandbox.end() }
-            return nil
-        }
-    }
-
     /// Makes up for one that was taken, or was not there.
     func refill(_ specification: SandboxSpecification) {
         state.withLock { $0.last = (specification, .now) }

@@ -175,14 +175,7 @@ final class Channel: Sendable {
 
     private func listen() -> Watcher.Next {
         while true {
-            var message = csandbox_message()
-            let (result, descriptors) = withUnsafeTemporaryAllocation(
-                of: Int32.self, capacity: Int(CSANDBOX_MAX_PASSED)
-            ) {
-                var count: Int32 = 0
-                let result = csandbox_receive(socket.raw, &message, $0.baseAddress, &count, 0)
-                return (result, $0.prefix(Int(count)).map { Descriptor(owning: $0) })
-            }
+            let (result, message, descriptors) = csandbox_message.receive(from: socket)
             if result == -EAGAIN { return .again }
             guard result > 0 else { break }
             take(message, descriptors)
